@@ -2,12 +2,14 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use serde_json::Value;
+use volcheck::finding::Severity;
 use volcheck::report::Format;
 use volcheck::rules::{Group, Registry};
 
@@ -244,7 +246,24 @@ fn formats_page() -> Result<String, String> {
         let output = volcheck(&["lint", "--format", format.name(), "examples/first"])?;
         page = replace_block(&page, format.name(), &format!("```{language}\n{output}```\n"))?;
     }
-    Ok(page)
+    replace_block(&page, "security", &security_table())
+}
+
+/// Returns the table of the rules about security, most severe first.
+fn security_table() -> String {
+    let mut rules: Vec<_> =
+        Registry::built_in().iter().filter_map(|rule| Some((rule.id, rule.security()?))).collect();
+    rules.sort_by_key(|(_, security)| Reverse(security.severity(Severity::Error)));
+    let mut table = "| rule | `security-severity` | controls |\n|---|---|---|\n".to_owned();
+    for (id, security) in rules {
+        let tags: Vec<_> = security.controls.iter().map(|control| format!("`{}`", control.tag())).collect();
+        let tags = if tags.is_empty() { "–".to_owned() } else { tags.join(", ") };
+        table.push_str(&format!(
+            "| [`{id}`](rules/{id}.md) | {} | {tags} |\n",
+            security.severity(Severity::Error)
+        ));
+    }
+    table
 }
 
 /// Returns the page about `volcheck paths`, with the list for two examples.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::finding::{Finding, Severity};
-use crate::model::{Body, Object, Workload};
+use crate::model::{Body, Object};
 use crate::policy::{Date, ExemptionId, Level, Policy, Requester};
 use crate::rules::{Check, Context, FAMILY_ORDER, Rule, Subject};
 
@@ -64,11 +64,10 @@ pub fn check_request(
             remove_duplicates(&mut findings);
         }
         let id = Arc::new(object.id.clone());
-        let has_controller = object.workload != Workload::without_owner(&id);
-        let workload = has_controller.then(|| Arc::new(object.workload.clone()));
+        let controller = object.controller().cloned().map(Arc::new);
         for finding in findings.iter_mut().chain(exempted.iter_mut().map(|(finding, _)| finding)) {
             finding.object = Some(Arc::clone(&id));
-            finding.workload = workload.clone();
+            finding.controller.clone_from(&controller);
         }
     }
     CheckResult { findings, exempted, lowered_by, superseded }

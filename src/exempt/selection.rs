@@ -54,7 +54,7 @@ impl ObjectName {
         let is_own = |kind: &str, name: &str| self.kind.eq_ignore_ascii_case(kind) && self.name == name;
         self.namespace.as_ref().is_none_or(|namespace| *namespace == object.namespace)
             && (is_own(&object.kind, &object.name)
-                || finding.workload.as_ref().is_some_and(|workload| is_own(&workload.kind, &workload.name)))
+                || finding.controller.as_ref().is_some_and(|workload| is_own(&workload.kind, &workload.name)))
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::model::{FieldPath, Mark, ObjectId, Workload};
+use crate::model::{FieldPath, HostPath, Mark, ObjectId, Workload};
 
 pub use fingerprint::{Access, Fingerprint, digest};
 pub use fix::{Edit, EditValue, Fix, Safety};
@@ -98,10 +98,14 @@ pub struct Finding {
     pub fix: Option<Fix>,
     /// The identity of the finding across versions of the object.
     pub fingerprint: Fingerprint,
+    /// Whether the path in the fingerprint is an effective host path.
+    pub has_host_path: bool,
+    /// The mount that `help` advises to make read-only; `None` if the advice is different.
+    pub read_only_advice: Option<FieldPath>,
     /// The object; `None` if the finding is not about an object.
     pub object: Option<Arc<ObjectId>>,
-    /// The workload that controls the object; `None` if no workload controls it.
-    pub workload: Option<Arc<Workload>>,
+    /// The workload that controls the object; `None` if the object has no controller.
+    pub controller: Option<Arc<Workload>>,
     /// Whether the pod of the finding was found by its structure or in a patch, and not in a field
     /// that the kind of the object defines.
     pub is_heuristic: bool,
@@ -123,8 +127,10 @@ impl Finding {
             help: Cow::Borrowed(""),
             fix: None,
             fingerprint: Fingerprint::new(rule),
+            has_host_path: false,
+            read_only_advice: None,
             object: None,
-            workload: None,
+            controller: None,
             is_heuristic: false,
             near_exemption: None,
         }
@@ -189,6 +195,13 @@ impl Finding {
         self
     }
 
+    /// Declares that `help` advises to make the mount at `path` read-only.
+    #[must_use]
+    pub fn advises_read_only(mut self, path: FieldPath) -> Self {
+        self.read_only_advice = Some(path);
+        self
+    }
+
     /// Sets the fix.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
@@ -210,8 +223,15 @@ impl Finding {
         self
     }
 
-    /// Sets the path in the fingerprint. This is usually the effective host path or, if no host
-    /// path is involved, the path in the container.
+    /// Sets the path in the fingerprint to an effective host path.
+    #[must_use]
+    pub fn host_path(mut self, path: &HostPath) -> Self {
+        self.has_host_path = true;
+        self.path(path)
+    }
+
+    /// Sets the path in the fingerprint. This is usually the path in the container. If a host path
+    /// is involved, use [`host_path`](Self::host_path) instead.
     #[must_use]
     pub fn path(mut self, path: impl fmt::Display) -> Self {
         self.fingerprint.path = path.to_string();

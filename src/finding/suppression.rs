@@ -1,5 +1,7 @@
 //! Suppressions of findings: the mechanisms and their reasons.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,23 @@ pub struct Suppression {
     pub by: SuppressedBy,
     /// The reason that the user gives for the suppression; may be empty.
     pub reason: String,
+}
+
+impl fmt::Display for Suppression {
+    /// Writes the mechanism and, if there is one, the reason, such as
+    /// `by an exemption: reviewed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let article = match self.by {
+            SuppressedBy::Exemption | SuppressedBy::Annotation => "an",
+            SuppressedBy::Comment => "a",
+            SuppressedBy::Baseline => "the",
+        };
+        write!(f, "by {article} {}", self.by.noun())?;
+        match self.reason.as_str() {
+            "" => Ok(()),
+            reason => write!(f, ": {reason}"),
+        }
+    }
 }
 
 /// The findings that comments and annotations can suppress.

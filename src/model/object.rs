@@ -62,7 +62,7 @@ impl fmt::Display for ObjectId {
 }
 
 /// The workload that an object belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Workload {
     /// The kind, such as `Deployment`.
     pub kind: String,
@@ -154,6 +154,11 @@ pub enum Body<'a> {
 }
 
 impl<'a> Object<'a> {
+    /// Returns the workload that controls the object, or `None` if the object has no controller.
+    pub fn controller(&self) -> Option<&Workload> {
+        Some(&self.workload).filter(|workload| **workload != Workload::without_owner(&self.id))
+    }
+
     /// Returns the pods of the object, or an empty slice if its kind has none.
     pub fn pods(&self) -> &[Pod<'a>] {
         match &self.body {

@@ -38,7 +38,7 @@ impl ExemptionDraft {
         let (Some(rule), Some(object)) = (rule, &finding.object) else {
             return Err("exemptions apply only to findings about objects".to_owned());
         };
-        let (kind, name) = match &finding.workload {
+        let (kind, name) = match &finding.controller {
             Some(workload) => (&workload.kind, &workload.name),
             None => (&object.kind, &object.name),
         };
@@ -91,7 +91,7 @@ impl ExemptionDraft {
         let Some(object) = &finding.object else { return false };
         let own = Workload::without_owner(object);
         self.exemption.covers_rule(finding.rule)
-            && self.exemption.matches(finding, object, finding.workload.as_deref().unwrap_or(&own))
+            && self.exemption.matches(finding, object, finding.controller.as_deref().unwrap_or(&own))
     }
 
     /// Merges exemptions that differ only in their rules, and then exemptions that differ only in

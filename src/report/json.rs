@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::verdicts::{self, VerdictCounts};
 use super::{Style, docs, shown};
-use crate::finding::{Edit, EditValue, Finding, RuleId, Severity, Suppression};
+use crate::finding::{Access, Edit, EditValue, Finding, RuleId, Severity, Suppression};
 use crate::lint::{Counts, Effect, LocatedFinding, ObjectVerdict, Report};
 use crate::model::ObjectId;
 use crate::source::{Position, Span};
@@ -56,6 +56,10 @@ pub(super) struct Entry<'r> {
     message: &'r str,
     object: Option<Object<'r>>,
     field_path: Option<String>,
+    volume: Option<&'r str>,
+    container: Option<&'r str>,
+    host_path: Option<&'r str>,
+    access: Option<Access>,
     file: &'r str,
     rendered: bool,
     span: Option<SpanEntry>,
@@ -193,6 +197,10 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
         message: &finding.message,
         object: finding.object.as_deref().map(object),
         field_path: finding.object.is_some().then(|| primary.path.to_string()),
+        volume: some(&fingerprint.volume),
+        container: some(&fingerprint.container),
+        host_path: Some(&*fingerprint.path).filter(|_| finding.has_host_path),
+        access: fingerprint.access,
         file: &located.location.path,
         rendered: located.location.is_rendered,
         span: located.location.primary.map(span),
@@ -240,6 +248,11 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
             pods: review.pods,
         }),
     }
+}
+
+/// Returns `None` if the text is empty.
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 pub(super) fn object(id: &ObjectId) -> Object<'_> {

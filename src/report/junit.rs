@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::{NO_OBJECTS, Style, counted, docs};
+use super::{NO_OBJECTS, Style, counted, docs, shown};
+use crate::finding::Suppression;
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut files: BTreeMap<&str, TestSuite> = BTreeMap::new();
-    let errors = report.errors.iter().map(|located| (located, NonSuccessKind::Error));
-    let shown = report.findings.iter().filter(|located| located.finding.severity >= style.min_severity);
-    for (located, kind) in errors.chain(shown.map(|located| (located, NonSuccessKind::Failure))) {
-        files.entry(located.file_name()).or_insert_with(|| suite(located)).add_test_case(case(located, kind));
+    let errors = report.errors.iter().map(|located| (located, status(located, NonSuccessKind::Error)));
+    let findings = shown(report, style).into_iter().map(|located| match &located.suppressed {
+        Some(suppression) => (located, skipped(suppression)),
+        None => (located, status(located, NonSuccessKind::Failure)),
+    });
+    for (located, status) in errors.chain(findings) {
+        let suite = files.entry(located.file_name()).or_insert_with(|| suite(located));
+        suite.add_test_case(case(located, status));
     }
     let mut document = quick_junit::Report::new("volcheck");
     if files.is_empty() {
@@ -31,9 +36,10 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         document.add_test_suite(suite);
     }
     document.add_test_suites(files.into_values());
-    // Writing to a string never fails. The JUnit schema of Jenkins doesn't allow the attribute
-    // `skipped` in the root element.
-    document.to_string().unwrap_or_default().replacen(" skipped=\"0\"", "", 1)
+    // The JUnit schema of Jenkins doesn't allow the attribute `skipped` in the root element.
+    let skipped = format!(" skipped=\"{}\"", document.skipped);
+    // Writing to a string never fails.
+    document.to_string().unwrap_or_default().replacen(&skipped, "", 1)
 }
 
 /// Returns the status of the only test of a run that found no Kubernetes objects.
@@ -52,14 +58,24 @@ fn suite(located: &LocatedFinding) -> TestSuite {
     suite
 }
 
-fn case(located: &LocatedFinding, kind: NonSuccessKind) -> TestCase {
-    let finding = &located.finding;
-    let (line, column) = located.line_and_column();
+fn status(located: &LocatedFinding, kind: NonSuccessKind) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status
         .set_message(xml(&located.message()))
-        .set_type(finding.rule.as_str())
+        .set_type(located.finding.rule.as_str())
         .set_description(description(located));
+    status
+}
+
+fn skipped(suppression: &Suppression) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(xml(&format!("suppressed {suppression}")));
+    status
+}
+
+fn case(located: &LocatedFinding, status: TestCaseStatus) -> TestCase {
+    let finding = &located.finding;
+    let (line, column) = located.line_and_column();
     // GitLab drops test cases with the same name.
     let name = format!("{} at {line}:{column}: {}", finding.rule, located.message());
     let mut case = TestCase::new(xml(&name), status);

@@ -7,6 +7,7 @@ mod concise;
 mod csv;
 mod github;
 mod gitlab;
+mod group;
 mod json;
 mod jsonl;
 mod junit;
@@ -167,8 +168,8 @@ pub struct Style {
     pub color: bool,
     /// The lowest severity to show. Findings with a lower severity are only counted.
     pub min_severity: Severity,
-    /// Whether to show suppressed findings in `text`, `concise`, `json`, `jsonl` and `csv`. `sarif`
-    /// always contains them, and the other formats never do.
+    /// Whether to show suppressed findings in `text`, `concise`, `json`, `jsonl`, `csv` and
+    /// `junit`. `sarif` always contains them, and the other formats never do.
     pub show_suppressed: bool,
     /// Whether to omit the summary from `text` and `markdown`.
     pub quiet: bool,

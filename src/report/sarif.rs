@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::{DOCS_URL, NO_OBJECTS, Style, notes, severity_name, sort_by_severity};
-use crate::finding::{RuleId, Severity, SuppressedBy};
+use crate::finding::{RuleId, Severity, SuppressedBy, Suppression};
 use crate::lint::{LocatedFinding, Report};
 use crate::rules::Rule;
 use crate::source::Span;
@@ -57,6 +57,7 @@ fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String 
     ids.dedup();
     let rules: Vec<&Rule> = ids.iter().filter_map(|id| report.rules.find(id.as_str())).collect();
     let index = |id: RuleId| rules.binary_search_by_key(&id, |rule| rule.id).ok();
+    let descriptors: Vec<Value> = rules.iter().map(|own| rule(own, worst(own.id, shown))).collect();
     let results: Vec<Value> =
         shown.iter().map(|located| result(located, index(located.finding.rule))).collect();
     let mut invocation = json!({ "executionSuccessful": report.errors.is_empty() && !report.lacks_objects });
@@ -64,15 +65,19 @@ fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String 
     if !notifications.is_empty() {
         invocation["toolExecutionNotifications"] = notifications.into();
     }
+    let mut driver = json!({
+        "name": "volcheck",
+        "semanticVersion": env!("CARGO_PKG_VERSION"),
+        "rules": descriptors,
+    });
+    if let Some(url) = DOCS_URL {
+        driver["informationUri"] = url.into();
+    }
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
-            "tool": { "driver": {
-                "name": "volcheck",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": rules.iter().copied().map(rule).collect::<Vec<_>>(),
-            }},
+            "tool": { "driver": driver },
             "columnKind": "unicodeCodePoints",
             "invocations": [invocation],
             "results": results,
@@ -108,16 +113,33 @@ fn omission(kept: usize, total: usize) -> Option<(Severity, String)> {
     }
 }
 
-fn rule(rule: &Rule) -> Value {
-    let page = rule.page().markdown;
+/// Returns the highest severity of the rule's results. Suppressed results count only if there are
+/// no others.
+fn worst(rule: RuleId, shown: &[&LocatedFinding]) -> Severity {
+    let own = shown.iter().filter(|located| located.finding.rule == rule);
+    let worst = own.map(|located| (located.suppressed.is_none(), located.finding.severity)).max();
+    worst.map_or(Severity::Info, |(_, severity)| severity)
+}
+
+fn rule(rule: &Rule, worst: Severity) -> Value {
+    let page = rule.page();
+    let intro = page.intro();
     let mut descriptor = json!({
         "id": rule.id,
         "shortDescription": { "text": rule.summary },
-        "help": { "text": page, "markdown": page },
+        "fullDescription": { "text": intro, "markdown": intro },
+        "help": { "text": page.markdown, "markdown": page.markdown },
         "defaultConfiguration": { "level": severity_name(rule.severity, NOTE) },
     });
     if let Some(url) = DOCS_URL {
         descriptor["helpUri"] = format!("{url}/{}", rule.id).into();
+    }
+    if let Some(security) = rule.security() {
+        let controls = security.controls.iter().map(|control| control.tag());
+        descriptor["properties"] = json!({
+            "security-severity": security.severity(worst).to_string(),
+            "tags": std::iter::once("security").chain(controls).collect::<Vec<_>>(),
+        });
     }
     descriptor
 }
@@ -166,19 +188,28 @@ fn result(located: &LocatedFinding, index: Option<usize>) -> Value {
             "templateLine": template.map(|template| if template.is_exact { "exact" } else { "approximate" }),
         });
     }
-    if let Some(suppression) = &located.suppressed {
-        let kind = match suppression.by {
-            SuppressedBy::Comment | SuppressedBy::Annotation => "inSource",
-            SuppressedBy::Exemption | SuppressedBy::Baseline => "external",
-        };
-        result["suppressions"] = json!([{ "kind": kind, "justification": suppression.reason }]);
-    }
+    // SARIF requires that either all results have this property or none.
+    result["suppressions"] = located.suppressed.iter().map(suppression).collect();
     if let Some(id) = &finding.object {
         let identity =
             format!("{}/{}/{}/{}:{}", id.group, id.kind, id.namespace, id.name, finding.fingerprint);
         result["partialFingerprints"] = json!({ "volcheck/v1": identity });
     }
     result
+}
+
+fn suppression(suppression: &Suppression) -> Value {
+    let mut entry = json!({
+        "kind": match suppression.by {
+            SuppressedBy::Comment | SuppressedBy::Annotation => "inSource",
+            SuppressedBy::Exemption | SuppressedBy::Baseline => "external",
+        },
+        "properties": { "by": suppression.by },
+    });
+    if !suppression.reason.is_empty() {
+        entry["justification"] = suppression.reason.as_str().into();
+    }
+    entry
 }
 
 fn physical(path: &str, span: Option<Span>, is_rendered: bool) -> Value {

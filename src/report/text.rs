@@ -7,10 +7,11 @@ use annotate_snippets::renderer::{self, DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
-use super::{Style, docs, shown, statistics, summary, verdicts};
-use crate::finding::{Severity, SuppressedBy};
+use super::group::{Group as FindingGroup, groups};
+use super::{Style, counted, docs, shown, statistics, summary, verdicts};
+use crate::finding::{Finding, Severity};
 use crate::lint::{LocatedFinding, Report};
-use crate::model::printable;
+use crate::model::{ObjectId, printable};
 use crate::source::{File, Span};
 
 /// The approximate length, in bytes, of the excerpt that is shown if a line is very long. For
@@ -20,7 +21,7 @@ const MAX_LINE_LEN: usize = 240;
 pub(super) fn render(report: &Report, style: Style) -> String {
     let shown: Vec<_> = report.errors.iter().chain(shown(report, style)).collect();
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
-    let blocks: Vec<String> = shown.par_iter().map(|located| block(located, &renderer, style)).collect();
+    let blocks: Vec<String> = groups(&shown).par_iter().map(|group| block(group, &renderer, style)).collect();
     let mut out = blocks.concat();
     if style.statistics && !shown.is_empty() {
         out.push_str(&statistics(report, style.min_severity));
@@ -37,7 +38,8 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     out
 }
 
-fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String {
+fn block(findings: &FindingGroup<'_>, renderer: &Renderer, style: Style) -> String {
+    let located = findings.lead;
     let finding = &located.finding;
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
@@ -71,14 +73,15 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
     }
     let mut block = renderer.render(&[group]);
     block.push('\n');
-    notes(located, style, &mut block);
+    notes(findings, style, &mut block);
     block.push('\n');
     block
 }
 
 /// Appends the notes, one per line, in the style of the renderer. Rendering them with the renderer
 /// would take longer than checking the file.
-fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
+fn notes(findings: &FindingGroup<'_>, style: Style, out: &mut String) {
+    let located = findings.lead;
     let finding = &located.finding;
     let (line, bold) = match style.color {
         true => (DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_STYLE),
@@ -110,6 +113,21 @@ fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
             location.push_str(" (recognized by structure)");
         }
         note("object", &location);
+        if let Some(controller) = finding.controller.as_ref().filter(|_| findings.others > 0) {
+            let others = counted(findings.others, &format!("other {}", id.kind));
+            let controller = ObjectId {
+                kind: controller.kind.clone(),
+                namespace: id.namespace.clone(),
+                name: controller.name.clone(),
+                ..ObjectId::default()
+            };
+            note("also", &format!("{others} of {controller}"));
+        }
+    }
+    for also in &findings.also {
+        let Finding { rule, message, .. } = &also.finding;
+        let (line, column) = also.location.primary.map_or((1, 1), |at| (at.start.line, at.start.column));
+        note("also", &format!("{rule} at {line}:{column}: {message}"));
     }
     for (name, text) in [("why", &finding.why), ("help", &finding.help)] {
         if !text.is_empty() {
@@ -123,22 +141,9 @@ fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
         note("verdict", review.verdict().name());
     }
     if let Some(suppression) = &located.suppressed {
-        let reason = match suppression.reason.as_str() {
-            "" => String::new(),
-            reason => format!(": {reason}"),
-        };
-        note("suppressed", &format!("by {} {}{reason}", article(suppression.by), suppression.by.noun()));
+        note("suppressed", &suppression.to_string());
     }
     note("docs", &docs(finding.rule));
-}
-
-fn article(by: SuppressedBy) -> &'static str {
-    match by {
-        SuppressedBy::Exemption => "an",
-        SuppressedBy::Annotation => "an",
-        SuppressedBy::Comment => "a",
-        SuppressedBy::Baseline => "the",
-    }
 }
 
 /// Returns the location of a finding, for two cases in which the renderer cannot derive it from the

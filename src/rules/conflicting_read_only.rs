@@ -177,9 +177,10 @@ fn finding(writable: HostPathMount<'_>, read_only: HostPathMount<'_>) -> Finding
             "set {} here too, or mount a separate directory for writable files",
             read_only_setting(mount)
         ))
+        .advises_read_only(mount.path())
         .fix(read_only_fix(mount))
         .volume(writable.volume.name)
         .container(&mount.container.name)
-        .path(&writable.access.path)
+        .host_path(&writable.access.path)
         .access(Access::Write)
 }

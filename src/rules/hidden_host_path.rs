@@ -192,7 +192,7 @@ fn finding(cx: &Context<'_>, pod: &Pod<'_>, claimed: &ClaimedVolume) -> Option<F
     let finding = Finding::new(RULE.id, severity, claimed.field.clone(), message)
         .label(format!("volume {}", quoted(&claimed.volume)))
         .volume(&claimed.volume)
-        .path(&access.path)
+        .host_path(&access.path)
         .access(access.effective)
         .why(why(access))
         .help("use a claim for which a provisioner creates the volume, or exempt the workload in the policy");

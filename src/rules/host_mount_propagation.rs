@@ -136,7 +136,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 .help(details.help)
                 .volume(volume.name)
                 .container(&mount.container.name)
-                .path(&access.path)
+                .host_path(&access.path)
                 .access(access.effective),
         );
     }

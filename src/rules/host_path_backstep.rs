@@ -101,5 +101,5 @@ fn finding(volume: &HostPathVolume<'_>) -> Finding {
         .why(why)
         .help("write the resolved path, without `..`")
         .volume(volume.name)
-        .path(&volume.clean)
+        .host_path(&volume.clean)
 }

@@ -95,7 +95,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 .why("a Pod uses the volume through a claim, so checks of the Pod do not see the host path")
                 .help("use a `local` volume with node affinity, or a CSI driver")
                 .volume(volume.name)
-                .path(&volume.clean)
+                .host_path(&volume.clean)
                 .access(Access::Write),
         );
     }

@@ -161,7 +161,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .help(help)
             .volume(volume.name)
             .container(&mount.container.name)
-            .path(&access.path);
+            .host_path(&access.path);
         out.push(if writer.path() == mount.path() {
             finding.related(volume.path_field(), volume_and_path(volume))
         } else {
@@ -198,6 +198,6 @@ fn created_directory(
         .help(help)
         .volume(volume.name)
         .container(&mount.container.name)
-        .path(&access.path);
+        .host_path(&access.path);
     Some(finding)
 }

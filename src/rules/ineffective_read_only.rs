@@ -208,6 +208,6 @@ fn finding(
         .related(volume.path_field(), volume_and_path(volume))
         .volume(volume.name)
         .container(&mount.container.name)
-        .path(&access.path)
+        .host_path(&access.path)
         .access(access.effective)
 }

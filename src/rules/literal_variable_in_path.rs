@@ -137,7 +137,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 .why("the kubelet uses a path that contains the text of the variable")
                 .help("write the path without a variable, or use `subPathExpr` in the mount")
                 .volume(volume.name)
-                .path(&volume.clean);
+                .host_path(&volume.clean);
             out.push(finding);
         }
     }

@@ -195,7 +195,10 @@ fn slash_message(volume: &HostPathVolume<'_>, requested: RequestedType) -> Strin
 }
 
 fn finding(volume: &HostPathVolume<'_>, field: FieldPath, message: String, why: &'static str) -> Finding {
-    Finding::new(RULE.id, Severity::Warning, field, message).why(why).volume(volume.name).path(&volume.clean)
+    Finding::new(RULE.id, Severity::Warning, field, message)
+        .why(why)
+        .volume(volume.name)
+        .host_path(&volume.clean)
 }
 
 fn set_type(volume: &HostPathVolume<'_>, name: &str) -> Edit {

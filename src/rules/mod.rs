@@ -7,6 +7,7 @@
 mod page;
 mod registry;
 mod rule;
+mod security;
 mod subject;
 mod support;
 
@@ -100,6 +101,7 @@ pub use hidden_host_path::exposes_node;
 pub use page::Page;
 pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
 pub use rule::{Check, FixClass, Group, MatchKey, ObjectKinds, Rule, RuleOption};
+pub use security::{Control, Security, SecuritySeverity};
 pub use subject::{
     BaselineFacts, Candidate, ClaimedVolume, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem,
     IgnoreProblemKind, Lookalike, MalformedIgnore, MergeOverride, NamedClaim, NodeVolume, NotObject,

@@ -219,7 +219,7 @@ fn mount_point_findings(cx: &Context<'_>) -> Vec<Finding> {
 }
 
 fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Option<Finding> {
-    let (outer, point) = (&nested.outer, point.to_string());
+    let outer = &nested.outer;
     let owner = container(outer.container);
     let (mount, what, help) = match &nested.inner {
         InnerMount::Volume(inner) => (
@@ -239,14 +239,14 @@ fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Option<Fin
         RULE.id,
         Severity::Info,
         mount.path().key("mountPath"),
-        format!("{what} creates {} on the node", quoted(&point)),
+        format!("{what} creates {} on the node", quoted(&point.to_string())),
     )
     .related(outer.path(), format!("volume {} is mounted writable here", quoted(&outer.mount.name)))
     .why("the runtime creates a missing mount point as root, and nothing removes it")
     .help(help)
     .volume(&outer.mount.name)
     .container(&outer.container.name)
-    .path(point)
+    .host_path(point)
     .access(Access::Write);
     Some(finding)
 }
@@ -287,7 +287,7 @@ fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedTy
         .help(format!("set `type: {name}` (the Pod then does not start if the path is missing)"))
         .fix(Fix::unsafe_edits(format!("set `type: {name}`"), vec![set]))
         .volume(volume.name)
-        .path(&volume.clean)
+        .host_path(&volume.clean)
         .access(volume.accesses.iter().map(|access| access.effective).max().unwrap_or(Access::Read));
     Some(finding)
 }

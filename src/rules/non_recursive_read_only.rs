@@ -157,7 +157,7 @@ fn finding(
         .why(format!("`readOnly` covers only this mount, and {}", parent.directory.reason))
         .volume(volume.name)
         .container(&mount.container.name)
-        .path(&access.path)
+        .host_path(&access.path)
         .access(Access::Read);
     if !cx.supports_recursive_read_only() {
         return finding.help("mount only the directories that the container reads");

@@ -16,6 +16,11 @@ impl Page {
         Self { markdown: format!("# {id}\n\n{text}") }
     }
 
+    /// Returns the sentence at the top of the page, which states what the rule reports.
+    pub fn intro(&self) -> &str {
+        self.markdown.split("\n\n").nth(1).unwrap_or_default().trim()
+    }
+
     /// Returns the text of the section with the heading `title`; `None` if it is absent.
     pub fn section(&self, title: &str) -> Option<&str> {
         let heading = format!("\n## {title}\n");

@@ -261,5 +261,5 @@ fn is_plain(path: &str) -> bool {
 
 fn finding(volume: &HostPathVolume<'_>, message: String) -> Finding {
     let finding = Finding::new(RULE.id, Severity::Error, volume.path_field(), message);
-    finding.volume(volume.name).path(&volume.clean)
+    finding.volume(volume.name).host_path(&volume.clean)
 }

@@ -161,7 +161,11 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let finding = host_path_finding(RULE.id, severity, volume, access, message)
             .why(why)
             .help(help(cx, entry, volume, access));
-        out.push(finding);
+        let read_only_mount = access.mount.filter(|_| read_only_help(cx, entry, access).is_some());
+        out.push(match read_only_mount {
+            Some(mount) => finding.advises_read_only(mount.path()),
+            None => finding,
+        });
     }
 }
 
@@ -240,8 +244,10 @@ fn help(
     if matches!(volume.form(), HostPathForm::Field { .. }) && access.mount.is_none() {
         return "use a directory that belongs to this component alone".into();
     }
+    if let Some(help) = read_only_help(cx, entry, access) {
+        return help;
+    }
     let device = access.file_type.filter(|file_type| file_type.bypasses_read_only());
-    let setting = access.mount.map_or(Cow::Borrowed("`readOnly: true`"), read_only_setting);
     match (entry.class, access.class, access.effective, device) {
         (EntryClass::Critical, PathClass::Above(_) | PathClass::DataDirectory(_), ..) => {
             "mount only the file or directory that is needed".into()
@@ -249,20 +255,31 @@ fn help(
         (EntryClass::Critical, ..) => {
             "remove the volume, or exempt the workload in the policy by namespace, name and path".into()
         }
-        (EntryClass::Harmless, ..) => format!("set {setting} on the mount").into(),
         (_, _, Access::Read, _) => "remove the volume, or mount only the part that is needed".into(),
         (.., Some(device)) => {
             let noun = if device == HostPathType::Socket { access.socket_noun() } else { device.noun() };
             format!("remove the volume: a {noun} stays writable even through a read-only mount").into()
         }
-        _ if cx.options.catalog.has_read_only_bypass_below(&access.path) => {
-            "mount only the part that is needed: a read-only mount does not protect devices and sockets"
-                .into()
-        }
-        _ => format!(
-            "set {setting} on the mount and write outside of {directory}, or exempt the workload in \
-             the policy"
-        )
-        .into(),
+        _ => "mount only the part that is needed: a read-only mount does not protect devices and sockets"
+            .into(),
     }
+}
+
+/// Returns the help if a read-only mount is enough to protect the path.
+fn read_only_help(cx: &Context<'_>, entry: &Entry, access: &HostPathAccess<'_>) -> Option<Cow<'static, str>> {
+    let setting = access.mount.map_or(Cow::Borrowed("`readOnly: true`"), read_only_setting);
+    if entry.class == EntryClass::Harmless {
+        return Some(format!("set {setting} on the mount").into());
+    }
+    let is_protected = entry.class != EntryClass::Critical
+        && access.effective == Access::Write
+        && !access.file_type.is_some_and(HostPathType::bypasses_read_only)
+        && !cx.options.catalog.has_read_only_bypass_below(&access.path);
+    is_protected.then(|| {
+        format!(
+            "set {setting} on the mount and write outside of {}, or exempt the workload in the policy",
+            quoted(&entry.path)
+        )
+        .into()
+    })
 }

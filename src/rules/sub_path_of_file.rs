@@ -124,7 +124,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             })
             .volume(volume.name)
             .container(&mount.container.name)
-            .path(&access.path);
+            .host_path(&access.path);
         out.push(finding);
     }
 }

@@ -185,7 +185,7 @@ fn obscure_finding(volume: &HostPathVolume<'_>, problem: &str, help: &str) -> Fi
         .why("tools that compare paths may not recognize the directory, which can differ between nodes")
         .help(help.to_owned())
         .volume(volume.name)
-        .path(&volume.clean)
+        .host_path(&volume.clean)
 }
 
 fn finding(volume: &HostPathVolume<'_>, clean: &str) -> Finding {
@@ -205,7 +205,7 @@ fn finding(volume: &HostPathVolume<'_>, clean: &str) -> Finding {
         .help(format!("write {clean}"))
         .fix(Fix { title: "write the clean path".into(), safety: safety(volume), edits: vec![set] })
         .volume(volume.name)
-        .path(&volume.clean)
+        .host_path(&volume.clean)
 }
 
 /// Returns the safety of the fix. A trailing slash requires a directory. Unless the type requires

@@ -103,7 +103,9 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 fn finding(volume: &HostPathVolume<'_>, declared: &str) -> Finding {
     let path = quoted(volume.path);
     let finding = |severity, message| {
-        Finding::new(RULE.id, severity, volume.type_field(), message).volume(volume.name).path(&volume.clean)
+        Finding::new(RULE.id, severity, volume.type_field(), message)
+            .volume(volume.name)
+            .host_path(&volume.clean)
     };
     if let Some(placeholder) = marked_placeholder(declared) {
         let message = format!("the type of host path {path} contains placeholder {}", quoted(placeholder));

@@ -100,10 +100,12 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     // In a policy without a list, the first entry would forbid all other host paths.
-    let alternative = match cx.options.allowed_host_paths {
+    let remedy = match cx.options.allowed_host_paths {
         Some(_) => "add the path to `hostPaths.allowOnly` in the policy",
         None => "exempt the workload in the policy",
     };
+    let help =
+        |noun: &str| format!("remove the volume (a read-only mount does not protect {noun}s), or {remedy}");
     for (volume, access) in cx.host_path_accesses() {
         if access.class.is_in_catalog() || !access.is_socket() || access.is_allowed(cx.options) {
             continue;
@@ -115,11 +117,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .why(format!(
                 "a container that mounts the {noun} can use its service like any program on the node"
             ))
-            .help(socket_help(
-                cx,
-                access,
-                format!("remove the volume (a read-only mount does not protect {noun}s), or {alternative}"),
-            ));
+            .help(socket_help(cx, access, help(noun)));
         out.push(finding);
     }
 }

@@ -95,7 +95,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 .why("on a node without the data, a Pod does not start, or finds other files or none")
                 .help("set a `nodeAffinity` that selects the node with the data, or use a `local` volume")
                 .volume(volume.name)
-                .path(&volume.clean)
+                .host_path(&volume.clean)
                 .access(Access::Write),
         );
     }

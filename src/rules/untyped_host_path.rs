@@ -175,7 +175,7 @@ fn finding(volume: &HostPathVolume<'_>, suggested: Option<RequestedType>) -> Fin
         .label(label)
         .why(why(volume, suggested))
         .volume(volume.name)
-        .path(&volume.clean);
+        .host_path(&volume.clean);
     let Some(suggested) = suggested else {
         return finding.help("set `type: CharDevice`, `BlockDevice` or `Directory`");
     };

@@ -74,7 +74,8 @@
 //! ## References
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
-//! - [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes), 5.2.12
+//! - [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes): 5.2.12 in version
+//!   1.8, and 5.2.11 in version 1.12
 
 use std::borrow::Cow;
 
@@ -117,7 +118,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .why(why(access))
             .volume(volume.name)
             .container(&mount.container.name)
-            .path(&access.path)
+            .host_path(&access.path)
             .access(Access::Write);
         out.push(with_help(cx, access, mount, finding));
     }
@@ -174,7 +175,7 @@ fn with_help(
         (true, false) => format!("set {setting} on the mount, or remove the mount"),
         (false, _) => format!("set {setting} on the mount if the container only reads, or remove the mount"),
     };
-    finding.help(help).fix(read_only_fix(mount))
+    finding.help(help).advises_read_only(mount.path()).fix(read_only_fix(mount))
 }
 
 /// Checks whether the path is in a directory with the sockets of node daemons, such as the

@@ -30,3 +30,29 @@ go_tool() {
     [ -x "$directory/$name" ] || GOBIN="$directory" CGO_ENABLED=0 go install "$module@$version"
     export PATH="$directory:$PATH"
 }
+
+# Prints the directory of a pinned npm package without dependencies. Each version is installed once.
+npm_package() {
+    local directory="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/npm-${1##*/}-$2"
+    [ -e "$directory/whole" ] || {
+        rm -rf "$directory"
+        npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$directory" "$1@$2" >&2
+        touch "$directory/whole"
+    }
+    printf '%s\n' "$directory/node_modules/$1"
+}
+
+# Prints the directory of the source distribution of a pinned Python package. Each version is
+# downloaded once.
+python_source() {
+    local directory="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/source-$1-$2"
+    [ -e "$directory/whole" ] || {
+        rm -rf "$directory"
+        mkdir -p "$directory"
+        python3 -m pip --quiet --disable-pip-version-check download --no-deps --no-binary :all: \
+            --dest "$directory" "$1==$2" >&2
+        tar -xzf "$directory"/*.tar.gz -C "$directory" --strip-components 1
+        touch "$directory/whole"
+    }
+    printf '%s\n' "$directory"
+}

@@ -229,7 +229,7 @@ fn every_rule_has_a_file_named_after_it() {
         let file = root().join("src/rules").join(format!("{}.rs", rule.id.as_str().replace('-', "_")));
         assert_eq!(fs::read_to_string(&file).ok().as_deref(), Some(rule.source), "{}", rule.id);
     }
-    let support = ["mod", "page", "registry", "rule", "subject"];
+    let support = ["mod", "page", "registry", "rule", "security", "subject"];
     let files: BTreeSet<_> = fs::read_dir(root().join("src/rules"))
         .expect("a directory")
         .map(|entry| entry.expect("an entry").path())

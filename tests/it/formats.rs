@@ -12,6 +12,7 @@ use volcheck::finding::{Finding, Label, RuleId, Severity, SuppressedBy, Suppress
 use volcheck::lint::{LocatedFinding, Location, OtherFile, RelatedLocation, Report};
 use volcheck::model::{FieldPath, ObjectId};
 use volcheck::report::{self, Format, Style};
+use volcheck::rules::{Control, Registry, Rule};
 use volcheck::source::{File, Position, Span};
 
 use crate::reports::{RUNS, assert_all_valid, assert_valid, out, sarif_schema, volcheck};
@@ -138,16 +139,101 @@ fn only_formats_that_mark_suppressed_findings_show_them() {
     // SARIF has a property for suppressed results, so it always contains them.
     let sarif = json(&rendered(&report, Format::Sarif));
     let suppressions = &sarif["runs"][0]["results"][0]["suppressions"];
-    assert_eq!(*suppressions, serde_json::json!([{"kind": "inSource", "justification": "because"}]));
+    let expected = serde_json::json!([{"kind": "inSource", "justification": "because", "properties": {"by": "comment"}}]);
+    assert_eq!(*suppressions, expected);
     for format in Format::ALL {
         let text = report::render(&report, format, Style { show_suppressed: true, ..plain });
         let is_marked = matches!(
             format,
-            Format::Text | Format::Concise | Format::Json | Format::Jsonl | Format::Sarif | Format::Csv
+            Format::Text
+                | Format::Concise
+                | Format::Json
+                | Format::Jsonl
+                | Format::Sarif
+                | Format::Junit
+                | Format::Csv
         );
         assert_eq!(text.contains("quiet"), is_marked, "{}", format.name());
         assert_eq!(rendered(&report, format).contains("quiet"), format == Format::Sarif, "{}", format.name());
     }
+}
+
+/// SARIF requires that either all results of a run have suppressions, or none.
+#[test]
+fn every_sarif_result_has_suppressions() {
+    let mut suppressed = located(Severity::Error, 1, "f", "quiet");
+    suppressed.suppressed = Some(Suppression { by: SuppressedBy::Baseline, reason: String::new() });
+    let report = Report { suppressed: vec![suppressed], ..hostile() };
+    let results = sarif(&report)["results"].as_array().expect("results").clone();
+    assert_eq!(results.len(), report.findings.len() + report.errors.len() + 1);
+    let suppressions: Vec<_> =
+        results.iter().filter_map(|result| result["suppressions"].as_array()).collect();
+    assert_eq!(suppressions.len(), results.len());
+    let suppressions: Vec<_> = suppressions.into_iter().flatten().collect();
+    assert_eq!(suppressions, [&serde_json::json!({"kind": "external", "properties": {"by": "baseline"}})]);
+}
+
+/// GitHub requires a `fullDescription`, and shows at most 1,024 characters of it.
+#[test]
+fn sarif_rules_have_a_description() {
+    for rule in Registry::built_in().iter() {
+        let page = rule.page();
+        let intro = page.intro();
+        assert!(intro.ends_with('.') && intro.chars().count() <= 1_024, "{}: {intro}", rule.id);
+        assert!(!intro.contains("\n\n") && !intro.starts_with('#'), "{}: {intro}", rule.id);
+    }
+    let rules = sarif(&hostile())["tool"]["driver"]["rules"].take();
+    let description = "A container mounts a host path without `readOnly: true`.";
+    assert_eq!(rules[0]["fullDescription"]["text"], description);
+}
+
+#[test]
+fn documentation_lists_every_control() {
+    let page = file("docs/formats.md");
+    for control in Control::ALL {
+        let rules = Registry::built_in();
+        let has_rule = rules.iter().filter_map(Rule::security).any(|own| own.controls.contains(&control));
+        assert!(has_rule, "{}", control.tag());
+        let is_row = |line: &str| line.starts_with("| `") && line.contains(control.tag());
+        assert!(page.lines().any(is_row), "{}", control.tag());
+    }
+}
+
+#[test]
+fn sarif_security_severity_follows_the_worst_unsuppressed_finding() {
+    let severity = |findings: &[Severity], suppressed: &[Severity]| {
+        let all = |severities: &[Severity]| -> Vec<_> {
+            severities.iter().map(|severity| located(*severity, 1, "f", "x")).collect()
+        };
+        let mut suppressed = all(suppressed);
+        for located in &mut suppressed {
+            located.suppressed = Some(Suppression { by: SuppressedBy::Baseline, reason: String::new() });
+        }
+        let report = Report { findings: all(findings), suppressed, ..empty_report() };
+        let properties = sarif(&report)["tool"]["driver"]["rules"][0]["properties"].take();
+        assert_eq!(properties["tags"][0], "security");
+        properties["security-severity"].as_str().map(str::to_owned).expect("a severity")
+    };
+    assert_eq!(severity(&[Severity::Error, Severity::Info], &[]), "8.0");
+    assert_eq!(severity(&[Severity::Info, Severity::Warning], &[]), "6.9");
+    assert_eq!(severity(&[Severity::Info], &[Severity::Error]), "3.9");
+    assert_eq!(severity(&[], &[Severity::Error]), "8.0");
+}
+
+#[test]
+fn junit_shows_suppressed_findings_as_skipped() {
+    let mut suppressed = located(Severity::Error, 1, "f", "quiet");
+    suppressed.suppressed = Some(Suppression { by: SuppressedBy::Exemption, reason: "a <b>".to_owned() });
+    let report = Report { suppressed: vec![suppressed], ..hostile() };
+    let style = Style { show_suppressed: true, ..Style::plain(Severity::Info) };
+    let text = report::render(&report, Format::Junit, style);
+    let found = elements(&text);
+    let skipped = found.iter().find(|element| element.path.ends_with("/skipped")).expect("a skipped test");
+    assert_eq!(skipped.attributes["message"], "suppressed by an exemption: a <b>");
+    assert_eq!(found[0].attributes["tests"], (report.findings.len() + report.errors.len() + 1).to_string());
+    assert!(!found[0].attributes.contains_key("skipped"), "Jenkins does not allow it in the root");
+    let suite = found.iter().find(|element| element.attributes.get("name").is_some_and(|name| name == "f"));
+    assert_eq!(suite.expect("a suite").attributes["skipped"], "1");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod evasions;
 mod excludes;
 mod exempt;
 mod formats;
+mod grouping;
 mod hidden_host_path;
 mod inputs;
 #[cfg(feature = "server")]

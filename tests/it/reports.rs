@@ -127,3 +127,41 @@ fn closed_pipes_do_not_change_the_exit_code() {
     let whole = volcheck(&["lint", "--min-severity", "info", "tests/fixtures"]);
     assert_eq!(status.code(), whole.status.code());
 }
+
+/// Returns the findings of a rule in the JSON report about these files.
+fn json_findings(rule: &str, paths: &[&str]) -> Vec<Value> {
+    let report =
+        out(&volcheck(&[&["lint", "--no-policy", "--format", "json", "--select", rule], paths].concat()));
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    report["findings"].as_array().expect("findings").clone()
+}
+
+#[test]
+fn json_findings_name_volume_container_path_and_access() {
+    let fields =
+        |finding: &Value| ["volume", "container", "host_path", "access"].map(|key| finding[key].clone());
+    let example = |rule: &str| fields(&json_findings(rule, &["examples/first"])[0]);
+    assert_eq!(example("writable-host-path"), ["logs", "agent", "/var/log", "write"].map(Value::from));
+    let expected = [Value::from("logs"), Value::Null, "/var/log".into(), "write".into()];
+    assert_eq!(example("sensitive-host-path"), expected);
+    // The path in the fingerprint of these findings is not a host path.
+    for rule in ["unbounded-empty-dir", "stale-sub-path", "duplicate-mount-path", "deprecated-volume-type"] {
+        let bad = format!("tests/fixtures/{rule}/bad");
+        for finding in json_findings(rule, &[&bad]) {
+            assert_eq!([&finding["host_path"], &finding["access"]], [&Value::Null; 2], "{finding}");
+            assert_ne!(finding["volume"], Value::Null, "{finding}");
+        }
+    }
+}
+
+/// A finding with an access to a volume of the node also has the path.
+#[test]
+fn json_findings_with_access_have_a_host_path() {
+    let output = out(&volcheck(&["lint", "--no-policy", "--format", "json", "tests/fixtures"]));
+    let report: Value = serde_json::from_str(&output).expect("JSON");
+    for finding in report["findings"].as_array().expect("findings") {
+        if finding["access"] != Value::Null && finding["rule"] != "writable-read-only-claim" {
+            assert_ne!(finding["host_path"], Value::Null, "{finding}");
+        }
+    }
+}

@@ -47,7 +47,8 @@ impl Lint {
         Self { code, out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// Returns the sentences of the summary of a text report, without the command that exempts the findings.
+    /// Returns the sentences of the summary of a text report, without the command that exempts
+    /// findings.
     fn summary(directory: &Path, arguments: &[&str]) -> Vec<String> {
         let out = Self::run(directory, arguments).out;
         let start = out.rfind("\n\n").map_or(0, |end| end + 2);

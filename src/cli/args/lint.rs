@@ -114,8 +114,8 @@ pub(in crate::cli) struct LintArgs {
     /// Do not apply ignore comments, ignore annotations or the baseline
     #[arg(long, help_heading = FINDINGS)]
     pub(in crate::cli) no_ignores: bool,
-    /// Include suppressed findings, marked as suppressed, in text, concise, json, jsonl and csv
-    /// reports
+    /// Include suppressed findings, marked as suppressed, in text, concise, json, jsonl, csv and
+    /// junit reports
     #[arg(long, help_heading = REPORT)]
     pub(in crate::cli) show_suppressed: bool,
     /// Print the path of the policy file, the profile and the number of objects to standard error;

@@ -35,7 +35,7 @@ pub(crate) fn host_path_finding(
     let finding = Finding::new(rule, severity, volume.path_field(), message)
         .label(wording::volume(volume))
         .volume(volume.name)
-        .path(&access.path)
+        .host_path(&access.path)
         .access(access.effective);
     let others = volume.accesses.iter().filter(|other| !std::ptr::eq(*other, access)).take(MAX_OTHER_MOUNTS);
     std::iter::once(access)
