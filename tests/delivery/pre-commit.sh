@@ -59,8 +59,8 @@ discard() { git reset --quiet --hard; }
 mkdir manifests
 cp "$root/examples/first/agent.yaml" manifests/agent.yaml
 commit Failed 'a bad manifest'
-output_contains 'error[writable-host-path]: host path '
-output_contains '--> manifests/agent.yaml:18:11'
+output_contains 'error[sensitive-host-path]: sensitive host path '
+output_contains '--> manifests/agent.yaml:23:17'
 output_contains '- exit code: 1'
 failed="$(cat "$scratch/output")"
 discard

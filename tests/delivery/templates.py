@@ -110,7 +110,7 @@ for step in action["runs"]["steps"]:
 
 run = Run(workspace(), binary=program)
 check("the action exits 1 on a bad manifest", run.code == 1, run.log)
-check("the log contains the text report", "error[writable-host-path]" in run.log, run.log)
+check("the log contains the text report", "error[sensitive-host-path]" in run.log, run.log)
 annotations = [line for line in run.commands() if line.startswith("::error file=bad/agent.yaml,line=18,")]
 check("the log contains the annotations", len(annotations) == 1 and len(run.commands()) == 2, run.log)
 check("the summary contains the table", "`writable-host-path`" in run.summary, run.summary)
@@ -190,7 +190,7 @@ def job(directory, **variables):
 
 
 code, log, report = job(workspace(), VOLCHECK_PATHS="bad good")
-check("the GitLab job exits 1 on a bad manifest", code == 1 and "error[writable-host-path]" in log, log)
+check("the GitLab job exits 1 on a bad manifest", code == 1 and "error[sensitive-host-path]" in log, log)
 entries = json.loads(report)
 check("the report contains both findings", [e["check_name"] for e in entries] == ["writable-host-path", "sensitive-host-path"])
 for entry in entries:

@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, ValueEnum};
 
+use super::lint::FINDINGS;
 use super::{Cli, InputArgs, PolicyArgs};
 use crate::exempt::ObjectName;
 use crate::finding::Severity;
 use crate::policy::{self, Date, PathGlob};
 use crate::rules::Rule;
+
+/// The heading of the options that describe the exemptions.
+const EXEMPTIONS: &str = "Exemptions";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExemptArgs {
@@ -18,50 +22,48 @@ pub(in crate::cli) struct ExemptArgs {
     #[command(flatten)]
     pub(in crate::cli) policy: PolicyArgs,
     /// Why the findings are acceptable
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    #[arg(long, value_name = "TEXT", value_parser = reason, help_heading = EXEMPTIONS)]
     pub(in crate::cli) reason: String,
     /// Last day of the exemptions, such as 2027-06-30 [default: 180 days from today]. Comments and
     /// annotations do not expire
-    #[arg(long, value_name = "DATE", value_parser = date)]
+    #[arg(long, value_name = "DATE", value_parser = date, help_heading = EXEMPTIONS)]
     pub(in crate::cli) expires: Option<Date>,
-    /// Where to suppress the findings
-    #[arg(long = "as", value_name = "FORM", default_value = "policy")]
+    /// Where to suppress the findings: with exemptions in the policy file, which is created if it
+    /// does not exist, with ignore comments in the manifests, or with annotations of the objects
+    #[arg(long = "as", value_name = "FORM", default_value = "policy", help_heading = EXEMPTIONS)]
     pub(in crate::cli) form: ExemptForm,
     /// Rules whose findings to exempt, separated by commas [default: all rules]
-    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = policy::rule)]
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = policy::rule, help_heading = FINDINGS)]
     pub(in crate::cli) rule: Vec<&'static Rule>,
     /// Host path or other path of the findings to exempt, as in the key `path` of an exemption;
     /// may be repeated
-    #[arg(long, value_name = "PATTERN", value_parser = PathGlob::new)]
+    #[arg(long, value_name = "PATTERN", value_parser = PathGlob::new, help_heading = FINDINGS)]
     pub(in crate::cli) path: Vec<PathGlob>,
     /// Object or controller whose findings to exempt, as KIND/NAME or NAMESPACE/KIND/NAME; may be
     /// repeated
-    #[arg(long, value_name = "OBJECT")]
+    #[arg(long, value_name = "OBJECT", help_heading = FINDINGS)]
     pub(in crate::cli) object: Vec<ObjectName>,
     /// Lowest severity of the findings to exempt
-    #[arg(long, value_name = "SEVERITY", default_value = "warning")]
+    #[arg(long, value_name = "SEVERITY", default_value = "warning", help_heading = FINDINGS)]
     pub(in crate::cli) min_severity: Severity,
     /// Print the changes as a unified diff without writing them
-    #[arg(long)]
+    #[arg(long, help_heading = EXEMPTIONS)]
     pub(in crate::cli) dry_run: bool,
     /// Baseline file; its findings are not exempted [default: `lint.baseline` in the policy]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = FINDINGS)]
     pub(in crate::cli) baseline: Option<PathBuf>,
     /// Exempt only findings that `lint --changed-since` reports
-    #[arg(long, value_name = "REF")]
+    #[arg(long, value_name = "REF", help_heading = FINDINGS)]
     pub(in crate::cli) changed_since: Option<String>,
     /// Do not apply existing ignore comments, ignore annotations or the baseline
-    #[arg(long)]
+    #[arg(long, help_heading = FINDINGS)]
     pub(in crate::cli) no_ignores: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum ExemptForm {
-    /// Exemptions in the policy file, which is created if it does not exist
     Policy,
-    /// Ignore comments in the manifests
     Comment,
-    /// Ignore annotations of the objects
     Annotation,
 }
 

@@ -10,7 +10,8 @@ use crate::cli::lint::output::Output;
 use crate::finding::Severity;
 use crate::report::{Format, VolumesFormat};
 
-const FINDINGS: &str = "Findings";
+pub(super) const FINDINGS: &str = "Findings";
+const BASELINE: &str = "Baseline";
 const REPORT: &str = "Report";
 const DIAGNOSTICS: &str = "Diagnostics";
 
@@ -153,13 +154,13 @@ pub(in crate::cli) struct BaselineArgs {
     #[command(flatten)]
     pub(in crate::cli) policy: PolicyArgs,
     /// Baseline file [default: `lint.baseline` in the policy, or .volcheck-baseline.json]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = BASELINE)]
     pub(in crate::cli) baseline: Option<PathBuf>,
     /// Only remove entries for findings that are no longer reported
-    #[arg(long, conflicts_with = "force")]
+    #[arg(long, conflicts_with = "force", help_heading = BASELINE)]
     pub(in crate::cli) prune: bool,
     /// Add new findings to an existing baseline
-    #[arg(long)]
+    #[arg(long, help_heading = BASELINE)]
     pub(in crate::cli) force: bool,
 }
 
@@ -197,9 +198,9 @@ pub(in crate::cli) struct PathsArgs {
     #[command(flatten)]
     pub(in crate::cli) policy: PolicyArgs,
     /// Format of the list
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<VolumesFormat>(VolumesFormat::ALL.map(VolumesFormat::name)))]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<VolumesFormat>(VolumesFormat::ALL.map(VolumesFormat::name)), help_heading = REPORT)]
     pub(in crate::cli) format: VolumesFormat,
     /// Do not fail if no Kubernetes objects are found
-    #[arg(long)]
+    #[arg(long, help_heading = FINDINGS)]
     pub(in crate::cli) allow_empty: bool,
 }
