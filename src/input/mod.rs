@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use crate::source::MAX_FILE_BYTES;
 
-pub use chart::{chart_template, is_template_path, read_template};
+pub use chart::{chart_template, is_template_path, read_chart_file};
 pub use discover::{Discovery, DiscoveryOptions, discover};
 pub use error::{InputError, InputErrorKind};
 pub use exclude::{Excludes, normalized, real_path};

@@ -66,7 +66,7 @@ pub(super) fn check_file(
         file,
         path: name.into(),
         is_patch: *role == Role::Patch,
-        is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
+        is_rendered: matches!(role, Role::Chart { .. } | Role::Kustomization),
         may_contain_patch: false,
         may_contain_ignores: options.with_ignores && word::VOLCHECK.is_in(file.text()),
         head_len: 0,
@@ -124,9 +124,14 @@ pub(super) fn check_file(
         };
         ignores.apply(options, document_at, located, &mut outcome);
     }
-    if matches!(role, Role::Stream | Role::Chart(_)) {
-        let is_from_template = |text: &str| template_of(text).is_some();
-        template_location::add(&mut outcome, file, &chunks, is_from_template);
+    let is_from_template = |text: &str| template_of(text).is_some();
+    match role {
+        Role::Stream => template_location::add(&mut outcome, file, &chunks, is_from_template, None),
+        Role::Chart { directory, values } => {
+            let values = Some((directory.as_str(), values.as_slice()));
+            template_location::add(&mut outcome, file, &chunks, is_from_template, values);
+        }
+        Role::File | Role::Patch | Role::Kustomization => {}
     }
     outcome
 }
@@ -150,10 +155,10 @@ impl<'c> Checker<'c> {
         let text = &file.text()[chunk.range.clone()];
         let template = template_of(text);
         let path: Arc<str> = match (template, role) {
-            (Some(template), Role::Chart(chart)) if Path::new(chart).is_dir() => {
-                chart_template(Path::new(chart), template).to_string_lossy().into()
+            (Some(template), Role::Chart { directory, .. }) if Path::new(directory).is_dir() => {
+                chart_template(Path::new(directory), template).to_string_lossy().into()
             }
-            (Some(template), Role::Stream | Role::Chart(_)) => template.into(),
+            (Some(template), Role::Stream | Role::Chart { .. }) => template.into(),
             // If a file contains the output of Helm, findings are reported in that file.
             (Some(_), _) => return Cow::Owned(Self { template, ..self.clone() }),
             (None, Role::Stream | Role::Kustomization) => {

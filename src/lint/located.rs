@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Review;
+use super::{Review, ValueLocation};
 use crate::finding::{Finding, Suppression};
 use crate::model::printable;
 use crate::source::{self, File, Span, Tree};
@@ -53,6 +53,9 @@ pub struct TemplateLocation {
     pub span: Span,
     /// Whether the line is certain to have produced the text. Otherwise, it is only similar.
     pub is_exact: bool,
+    /// The value of the chart that the finding is about; `None` if the text is from the template
+    /// itself, or if the value is unknown.
+    pub value: Option<ValueLocation>,
 }
 
 impl TemplateLocation {

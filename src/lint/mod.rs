@@ -9,6 +9,7 @@ mod alignment;
 mod as_admission;
 mod bindings;
 mod changed;
+mod chart_values;
 mod check;
 mod checker;
 mod claim_facts;
@@ -41,6 +42,7 @@ use crate::policy::{Date, Policy};
 pub use crate::admission::Effect;
 pub use as_admission::ReviewedObject;
 pub use changed::keep_changed;
+pub use chart_values::ValueLocation;
 pub use check::check;
 pub use claim_facts::BindingFacts;
 pub use config::{ConfigFile, parse_baseline};
@@ -72,8 +74,8 @@ pub enum Role {
     /// Standard input, unless `--stdin-filename` names a file. If standard input is the output of
     /// Helm, comments name the template of each document.
     Stream,
-    /// The output of rendering this chart.
-    Chart(String),
+    /// The output of rendering a chart.
+    Chart { directory: String, values: Vec<std::path::PathBuf> },
     /// The output of rendering a kustomization.
     Kustomization,
 }

@@ -220,7 +220,7 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
     }
     match input.source.origin() {
         InputSource::Rendered(Rendering { source: RenderSource::Chart(source), .. }) => {
-            Role::Chart(source.chart.clone())
+            Role::Chart { directory: source.chart.clone(), values: source.values.clone() }
         }
         InputSource::Rendered(Rendering { source: RenderSource::Kustomization(_), .. }) => {
             Role::Kustomization
@@ -391,12 +391,15 @@ fn chart_directory(path: &str) -> Option<PathBuf> {
 }
 
 /// Returns the findings about expired exemptions. `used` contains the exemptions that matched a
-/// finding. If it is not `None`, also returns the findings about unused exemptions.
+/// finding. If it is not `None`, also returns the findings about unused exemptions in the policy
+/// file. Policies that it extends may contain exemptions for other directories and repositories.
 fn check_exemptions(options: &Options<'_>, used: Option<&BTreeSet<ExemptionId>>) -> Vec<LocatedFinding> {
     let mut found = Vec::new();
     for (id, exemption) in options.policy.exemptions() {
         let Some(location) = &exemption.location else { continue };
-        let facts = exemption_facts(exemption, options, used.is_some_and(|used| !used.contains(&id)));
+        let is_own = options.policy.file.as_deref() == Some(Path::new(&*location.path));
+        let is_unused = is_own && used.is_some_and(|used| !used.contains(&id));
+        let facts = exemption_facts(exemption, options, is_unused);
         let result = judge(Subject::Exemption(&facts), options.policy, options.today);
         let (file, primary) = (Some(location.file.clone()), Some(location.span));
         let location = Location { file, primary, ..Location::of_file(&location.path) };

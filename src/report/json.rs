@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::verdicts::{self, VerdictCounts};
 use super::{Style, docs, shown};
 use crate::finding::{Access, Edit, EditValue, Finding, RuleId, Severity, Suppression};
-use crate::lint::{Counts, Effect, LocatedFinding, ObjectVerdict, Report};
+use crate::lint::{Counts, Effect, LocatedFinding, ObjectVerdict, Report, TemplateLocation};
 use crate::model::ObjectId;
 use crate::source::{Position, Span};
 
@@ -63,7 +63,7 @@ pub(super) struct Entry<'r> {
     file: &'r str,
     rendered: bool,
     span: Option<SpanEntry>,
-    template: Option<TemplateEntry>,
+    template: Option<TemplateEntry<'r>>,
     label: &'r str,
     related: Vec<Related<'r>>,
     why: &'r str,
@@ -121,9 +121,18 @@ struct Related<'r> {
 }
 
 #[derive(Serialize)]
-struct TemplateEntry {
+struct TemplateEntry<'r> {
     span: SpanEntry,
     exact: bool,
+    value: Option<ValueEntry<'r>>,
+}
+
+/// A value of a chart.
+#[derive(Serialize)]
+struct ValueEntry<'r> {
+    file: &'r str,
+    line: usize,
+    field_path: String,
 }
 
 #[derive(Serialize)]
@@ -187,6 +196,15 @@ pub(super) fn summary(report: &Report) -> Summary<'_> {
     }
 }
 
+fn template(template: &TemplateLocation) -> TemplateEntry<'_> {
+    let value = template.value.as_ref().map(|value| ValueEntry {
+        file: &value.path,
+        line: value.line,
+        field_path: value.field.to_string(),
+    });
+    TemplateEntry { span: span(template.span), exact: template.is_exact, value }
+}
+
 pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
     let finding = &located.finding;
     let Finding { fingerprint, primary, related, .. } = finding;
@@ -204,11 +222,7 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
         file: &located.location.path,
         rendered: located.location.is_rendered,
         span: located.location.primary.map(span),
-        template: located
-            .location
-            .template
-            .as_ref()
-            .map(|template| TemplateEntry { span: span(template.span), exact: template.is_exact }),
+        template: located.location.template.as_ref().map(template),
         label: &primary.text,
         related: related
             .iter()

@@ -103,6 +103,9 @@ fn notes(findings: &FindingGroup<'_>, style: Style, out: &mut String) {
         let (path, line) = (&located.location.path, template.span.start.line);
         let text: String = template.text().chars().take(MAX_LINE_LEN).collect();
         note("template", &format!("{path}:{line}{approximate}: {text}"));
+        if let Some(value) = &template.value {
+            note("value", &format!("{}:{}: {}", value.path, value.line, value.field));
+        }
     }
     if let Some(id) = &finding.object {
         let mut location = id.to_string();

@@ -4,9 +4,9 @@
 //!
 //! Reports each active exemption in the policy file that matches no finding. The rule runs only if
 //! volcheck checks the entire directory that contains the policy file, without the flags
-//! `--select`, `--ignore` and `--exclude`. Exemptions of a built-in pack, such as `node-agents`,
-//! are never reported. Neither are exemptions with `user` or `group`, which apply only in the
-//! webhook.
+//! `--select`, `--ignore` and `--exclude`. Exemptions of policies that the file extends are not
+//! reported, because these policies may also apply to other directories and repositories. Neither
+//! are exemptions with `user` or `group`, which apply only in the webhook.
 //!
 //! If an exemption matches a finding except for one key, the report of this finding names the
 //! exemption and the key.

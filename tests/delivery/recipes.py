@@ -9,7 +9,8 @@ have these effects, in order:
 - The commands of a `console` block run in bash. Their output and, unless it is 0, their exit code
   must be on the page.
 
-The commands of a recipe with the comment `<!-- cluster -->` are executed by the end-to-end tests.
+The commands of a recipe with the comment `<!-- cluster: generated -->` are executed by the
+end-to-end tests.
 With VOLCHECK_BLESS=1, updates the page.
 """
 
@@ -24,6 +25,8 @@ import tempfile
 PAGE = pathlib.Path("docs/recipes.md")
 EXAMPLE = pathlib.Path("examples/monorepo")
 BLOCK = re.compile(r"(?:<!-- (write|append): (\S+) -->\n)?```(\w+)\n(.*?)```\n", re.DOTALL)
+# The dates on the page must be in the future when the commands run.
+YEAR, TEST_YEAR = "2027-", "2099-"
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
 
 
@@ -41,10 +44,11 @@ def commands(console):
 
 def run(command, directory):
     """Runs a command. Returns the command and its output, as in a terminal."""
-    done = subprocess.run(["bash", "-c", command], cwd=directory, stdin=subprocess.DEVNULL,
+    in_test = command.replace(YEAR, TEST_YEAR)
+    done = subprocess.run(["bash", "-c", in_test], cwd=directory, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     code = f"exit {done.returncode}\n" if done.returncode else ""
-    return f"$ {command}\n{done.stdout}{code}"
+    return f"$ {command}\n{done.stdout.replace(TEST_YEAR, YEAR)}{code}"
 
 
 def executed(recipe, directory):
@@ -55,7 +59,7 @@ def executed(recipe, directory):
             path = directory / file
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w" if action == "write" else "a", encoding="utf-8") as target:
-                target.write(text)
+                target.write(text.replace(YEAR, TEST_YEAR))
         elif language == "console":
             found = commands(text)
             if not found:
@@ -70,7 +74,7 @@ def main():
     head, *recipes = re.split(r"(?m)^(?=## )", page)
     actual = [head]
     for recipe in recipes:
-        if "<!-- cluster -->" in recipe:
+        if "<!-- cluster: generated -->" in recipe:
             actual.append(recipe)
             continue
         with tempfile.TemporaryDirectory() as temporary:

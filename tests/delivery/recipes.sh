@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/delivery/lib.sh
 go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
+venv pre-commit==4.7.0
 go_tool kustomize sigs.k8s.io/kustomize/kustomize/v5 v5.7.1
 
 bin="$(mktemp -d)"

@@ -1,5 +1,5 @@
-//! The documentation: the console session in `docs/webhook.md`, and the manifests that follow the
-//! recommendations in `docs/guidance.md`.
+//! The documentation: the console session in `docs/webhook.md`, the recipe for live clusters in
+//! `docs/recipes.md`, and the manifests that follow the recommendations in `docs/guidance.md`.
 
 use std::fs;
 use std::path::Path;
@@ -39,12 +39,35 @@ fn documented_console_session_is_current() {
         wait_for("the event", || Some(session(&harness, get_event)).filter(|text| text.contains("/web-")));
     shown += &format!("{}\n", with_fixed_suffix(&event));
     harness.kubectl(&["delete", "pod/reader", "deployment/web", "-n", "shop"]).ok();
-    let page = root().join("docs/webhook.md");
+    compare_with_page("docs/webhook.md", ["<!-- shown -->", "<!-- /shown -->"], &shown);
+}
+
+/// Checks that the console block between the markers of a page is `shown`.
+fn compare_with_page(page: &str, [start, end]: [&str; 2], shown: &str) {
+    let page = root().join(page);
     let text = fs::read_to_string(&page).expect("the page");
-    let (start, end) = ("<!-- shown -->\n```console\n", "```\n<!-- /shown -->");
-    let (before, rest) = text.split_once(start).expect("the start marker");
-    let (_, after) = rest.split_once(end).expect("the end marker");
+    let (start, end) = (format!("{start}\n```console\n"), format!("```\n{end}"));
+    let (before, rest) = text.split_once(&start).expect("the start marker");
+    let (_, after) = rest.split_once(&end).expect("the end marker");
     golden(&page, &format!("{before}{start}{shown}{end}{after}")).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn documented_check_of_a_live_cluster_is_current() {
+    let harness = harness();
+    // The Deployment exists before the webhook is installed.
+    harness.uninstall();
+    harness.install_program();
+    harness.kubectl(&["apply", "-n", "shop", "-f", "examples/cluster/web.yaml"]).ok();
+    let command = "kubectl get pods -n shop -o yaml | volcheck lint -";
+    let shown = wait_for("the Pod", || {
+        let done = harness.shell(command);
+        Some(done).filter(|done| done.stdout.contains("Pod shop/web-"))
+    });
+    harness.kubectl(&["delete", "deployment/web", "-n", "shop"]).ok();
+    assert!(!shown.is_success, "{}", shown.stdout);
+    let shown = format!("$ {command}\n{}exit 1\n", with_fixed_suffix(&shown.stdout));
+    compare_with_page("docs/recipes.md", ["<!-- cluster: generated -->", "<!-- cluster: end -->"], &shown);
 }
 
 /// Returns the rule and the message of each error that lint reports.

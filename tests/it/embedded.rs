@@ -365,7 +365,9 @@ fn ignore_file_applies_to_its_template() {
     for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [2, 1, 0]] {
         let text: String = order.iter().map(|index| rendered[*index].as_str()).collect();
         let policy = selecting(&["sensitive-host-path", "malformed-ignore", "unused-ignore"]);
-        for role in [Role::Stream, Role::File, Role::Chart("shop".to_owned())] {
+        for role in
+            [Role::Stream, Role::File, Role::Chart { directory: "shop".to_owned(), values: Vec::new() }]
+        {
             let manifest = Manifest { name: "-", bytes: text.clone().into_bytes(), role };
             let outcome = lint::check(manifest, &options(&policy));
             let objects: Vec<_> = outcome

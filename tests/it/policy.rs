@@ -730,6 +730,24 @@ fn exclude_globs_are_relative_to_the_policy() {
 }
 
 #[test]
+fn unused_exemptions_of_extended_policies_are_not_reported() {
+    let exemption = |reason: &str| {
+        format!("exemptions:\n- {{rules: host-root, match: {{namespace: shop}}, reason: {reason}}}\n")
+    };
+    let directory = temp_dir(&[
+        ("base/volcheck.yaml", &format!("version: 1\n{}", exemption("of the base"))),
+        ("volcheck.yaml", &format!("version: 1\nextends: [base/volcheck.yaml]\n{}", exemption("own"))),
+        ("pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: []}\n"),
+    ]);
+    let (_, text) = volcheck_in(directory.path(), &["lint", "--format", "concise"]);
+    assert_eq!(text, "volcheck.yaml:4:4: warning[unused-exemption] unused exemption with reason `own`\n");
+    // The base itself reports its exemption.
+    let arguments = ["lint", "--format", "concise", "--allow-empty"];
+    let (_, text) = volcheck_in(&directory.path().join("base"), &arguments);
+    assert!(text.contains("`of the base`"), "{text}");
+}
+
+#[test]
 fn reports_unused_exemptions_of_complete_runs_only() {
     let exempt = |rest: &str| {
         format!(

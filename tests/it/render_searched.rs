@@ -420,3 +420,35 @@ fn formats_name_the_line_of_the_template() {
     fs::write(path.join("a/templates/pod.yaml"), "{{ if }}\n").expect("written");
     assert!(run("concise").starts_with("a/templates/pod.yaml:1:1: "), "{}", run("concise"));
 }
+
+#[test]
+fn findings_name_the_value_in_the_values_file() {
+    let directory = charts(&["a"]);
+    let path = directory.path();
+    let value = |values: &str, prod: &str| {
+        fs::write(path.join("a/values.yaml"), values).expect("written");
+        fs::write(path.join("prod.yaml"), prod).expect("written");
+        let (_, out, _) =
+            volcheck(path, &["lint", "--select", "sensitive-host-path", "--helm", "a", "-f", "prod.yaml"]);
+        out.lines().find_map(|line| line.trim().strip_prefix("= value: ")).map(str::to_owned)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(value("path: /root\n", ""), some("a/values.yaml:1: path"));
+    assert_eq!(value("a: 1\npath: \"/root\"\n", "b: 2\n"), some("a/values.yaml:2: path"));
+    // A later file takes precedence.
+    assert_eq!(value("path: /root\n", "path: /root\n"), some("prod.yaml:1: path"));
+    assert_eq!(value("path: /var/log\n", "a: [{path: /root}]\n"), some("prod.yaml:1: a[0].path"));
+    // Of several equal values, the keys at the end of the paths decide.
+    assert_eq!(
+        value("a: {path: /root}\nhostPath:\n  path: /root\n", "mount: /root\n"),
+        some("a/values.yaml:3: hostPath.path")
+    );
+    assert_eq!(value("a: {path: /root}\nb: {path: /root}\n", ""), None);
+    // The value is unknown, or the values file is not valid YAML.
+    assert_eq!(value("path: /etc\n", ""), None);
+    assert_eq!(value("path: [\n", ""), None);
+    // The path is in the template itself.
+    fs::write(path.join("a/templates/pod.yaml"), TEMPLATE.replace("/etc/kubernetes", "/root"))
+        .expect("written");
+    assert_eq!(value("path: /root\n", ""), None);
+}

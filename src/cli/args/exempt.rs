@@ -84,7 +84,8 @@ fn date(text: &str) -> Result<Date, String> {
 }
 
 /// Returns the command that exempts the findings that a run of `lint` shows, with the arguments
-/// that both commands have. Returns `None` if the run read standard input.
+/// that both commands have. Returns `None` if the run read standard input, or if it rendered input
+/// without a policy.
 pub(in crate::cli) fn exempt_command(lint: &ArgMatches, min_severity: Severity) -> Option<String> {
     let command = Cli::command();
     let exempt = command.find_subcommand("exempt")?;
@@ -110,6 +111,10 @@ pub(in crate::cli) fn exempt_command(lint: &ArgMatches, min_severity: Severity) 
         return None;
     }
     if flags.iter().any(|flag| flag == "--no-policy") {
+        // Comments cannot be written to rendered text.
+        if flags.iter().any(|flag| ["--helm", "--kustomize", "--render"].contains(&flag.as_str())) {
+            return None;
+        }
         flags.extend(["--as".to_owned(), "comment".to_owned()]);
     }
     if min_severity != Severity::Warning {
