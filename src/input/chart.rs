@@ -50,8 +50,8 @@ pub fn is_template_path(path: &str) -> bool {
 /// The maximum size of a file in a chart, in bytes. It is the limit of helm for files in charts.
 const MAX_CHART_FILE_BYTES: u64 = 5 << 20;
 
-/// Reads a template or a values file of a chart. Returns `None` if there is no such file, for example because the
-/// chart is packaged, or if the file is too large or cannot be decoded.
+/// Reads a template or a values file of a chart. Returns `None` if there is no such file, for
+/// example because the chart is packaged, or if the file is too large or cannot be decoded.
 pub fn read_chart_file(path: &str) -> Option<File> {
     fs::metadata(path)
         .ok()

@@ -13,7 +13,8 @@ use crate::source::{Chunk, File, Span};
 
 /// Adds the template locations to the findings of `outcome`, which are about the documents `chunks`
 /// of the rendered text `file`. `is_from_template` checks whether a comment names the template of a
-/// document. `chart` is the directory of the chart and its values files; `None` if they are unknown.
+/// document. `chart` is the directory of the chart and its values files; `None` if they are
+/// unknown.
 pub(super) fn add(
     outcome: &mut Outcome,
     file: &File,
