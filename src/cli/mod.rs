@@ -28,7 +28,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 /// The exit code on success. For `lint`, no finding reaches `--fail-on`.
 pub const EXIT_OK: u8 = 0;
-/// The exit code if a finding reaches `--fail-on`, or if a review is denied.
+/// The exit code if a finding reaches `--fail-on`, a review is denied, a case of a policy test
+/// fails, or a finding cannot be exempted.
 pub const EXIT_FINDINGS: u8 = 1;
 /// The exit code if the usage or the configuration is invalid, if input is missing or could not be
 /// checked, or if a report could not be written.

@@ -46,7 +46,8 @@ Exit codes:
 const EXIT_CODES: &str = "\
 Exit codes:
   0  success
-  1  `lint` reports a finding that reaches --fail-on, or `review` denies the request
+  1  `lint` reports a finding that reaches --fail-on, `review` denies the request,
+     a case of `policy test` fails, or `exempt` cannot exempt a finding
   2  failure, such as invalid arguments or input that could not be checked";
 
 #[derive(Debug, Subcommand)]
