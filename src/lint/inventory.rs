@@ -112,6 +112,9 @@ pub(super) fn mark_unknown(rows: &mut [VolumeRow], fields: &[FieldPath]) {
 
 /// Sorts the rows by location, and adds the rules of the findings about them.
 pub(super) fn complete(rows: &mut [VolumeRow], report: &Report) {
+    if rows.is_empty() {
+        return;
+    }
     rows.sort_by(|a, b| (&a.path, a.span.start.offset).cmp(&(&b.path, b.span.start.offset)));
     add_rules(rows, &report.findings, |row| &mut row.findings);
     add_rules(rows, &report.suppressed, |row| &mut row.suppressed);

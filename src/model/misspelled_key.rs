@@ -5,7 +5,7 @@ use strsim::damerau_levenshtein;
 
 use super::custom::CustomWorkload;
 use super::decode::Node;
-use super::field_path::FieldPath;
+use super::field_path::{FieldPath, Segment};
 
 /// A key that is probably a misspelling of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub(super) static CLAIM: Schema = Schema::new(&[("spec", Some(&CLAIM_SPEC))]);
 /// Returns the misspelled keys of the mappings that `schema` describes, in input order.
 pub(super) fn find<'a, N: Node<'a>>(node: N, schema: &Schema) -> Vec<MisspelledKey> {
     let mut found = Vec::new();
-    visit(node, schema, &FieldPath::root(), &mut found);
+    Search { base: &FieldPath::root(), path: Vec::new(), found: &mut found }.visit(node, schema);
     found
 }
 
@@ -107,33 +107,51 @@ pub(super) fn find_in_custom<'a, N: Node<'a>>(node: N, workload: &CustomWorkload
     for (expressions, schema) in [(&workload.pod_templates, &POD_TEMPLATE), (&workload.pod_specs, &POD_SPEC)]
     {
         for (path, pod) in expressions.iter().flat_map(|expression| expression.find(node)) {
-            visit(pod, schema, &path, &mut found);
+            Search { base: &path, path: Vec::new(), found: &mut found }.visit(pod, schema);
         }
     }
     found
 }
 
-fn visit<'a, N: Node<'a>>(node: N, schema: &Schema, path: &FieldPath, found: &mut Vec<MisspelledKey>) {
-    if let Some(items) = node.items() {
-        for (index, item) in items.into_iter().enumerate() {
-            visit(item, schema, &path.index(index), found);
+/// The search for misspelled keys below a node.
+struct Search<'f> {
+    /// The path of the node.
+    base: &'f FieldPath,
+    /// The path from the node to the visited value. Most values have no misspelled keys, so the
+    /// whole path is rarely needed.
+    path: Vec<Segment>,
+    found: &'f mut Vec<MisspelledKey>,
+}
+
+impl Search<'_> {
+    fn visit<'a, N: Node<'a>>(&mut self, node: N, schema: &Schema) {
+        if let Some(items) = node.items() {
+            for (index, item) in items.into_iter().enumerate() {
+                self.visit_at(Segment::Index(index), item, schema);
+            }
+            return;
         }
-        return;
-    }
-    for (key, value) in node.entries() {
-        match schema.fields.iter().find(|(field, _)| *field == key) {
-            Some((field, Some(inner))) => visit(value, inner, &path.key(*field), found),
-            Some((_, None)) => {}
-            None if !schema.is_checked => {}
-            None => {
-                let field = misspelled_field(&key, schema.fields.iter().map(|(field, _)| *field));
-                found.extend(field.map(|field| MisspelledKey {
-                    path: path.key(key.into_owned()),
-                    field,
-                    has_field: node.get(field).is_some(),
-                }));
+        for (key, value) in node.entries() {
+            match schema.fields.iter().find(|(field, _)| *field == key) {
+                Some((field, Some(inner))) => self.visit_at(Segment::Key((*field).into()), value, inner),
+                Some((_, None)) => {}
+                None if !schema.is_checked => {}
+                None => {
+                    let names = schema.fields.iter().map(|(field, _)| *field);
+                    let Some(field) = misspelled_field(&key, names) else { continue };
+                    let mapping =
+                        self.path.iter().cloned().fold(self.base.clone(), |path, segment| path.with(segment));
+                    let path = mapping.key(key.into_owned());
+                    self.found.push(MisspelledKey { path, field, has_field: node.get(field).is_some() });
+                }
             }
         }
+    }
+
+    fn visit_at<'a, N: Node<'a>>(&mut self, segment: Segment, node: N, schema: &Schema) {
+        self.path.push(segment);
+        self.visit(node, schema);
+        self.path.pop();
     }
 }
 
