@@ -179,8 +179,11 @@ fn documented_steps_lead_from_warn_to_deny() {
     let exempted = format!("{policy}{}", enforce.block("- rules: [writable-host-path]"));
     walk.apply(&values, &exempted);
     wait_for("the end of the Pods of web", || {
-        walk.run(enforce.block("deployments,statefulsets")).is_success.then_some(())
+        walk.run(enforce.block("kubectl get deployments,statefulsets")).is_success.then_some(())
     });
+
+    let verdicts = walk.run(enforce.block("--as-admission")).stdout;
+    assert!(verdicts.contains("\nThe webhook would deny "), "{verdicts}");
 
     // Deny in one namespace.
     let one = format!("{exempted}{}", enforce.block("modes: { shop: deny"));
@@ -196,11 +199,12 @@ fn documented_steps_lead_from_warn_to_deny() {
     for namespace in ["legacy", "calico-system"] {
         harness.kubectl(&["create", "namespace", namespace]).ok();
     }
-    for command in ["deployments,statefulsets", "kubectl get pv "] {
+    for command in ["kubectl get deployments,statefulsets", "kubectl get pv "] {
         walk.run(enforce.block(command)).ok();
     }
     // Other namespaces contain objects of other tests.
-    let command = enforce.block("pods,pv,pvc -A").replace("--no-ignores", "--no-ignores --format concise");
+    let command =
+        enforce.block("kubectl get pods,pv,pvc -A").replace("--no-ignores", "--no-ignores --format concise");
     let report = walk.run(&command).stdout;
     for namespace in ["shop", "monitoring", "longhorn-system", "local-path-storage", "kube-system"] {
         let namespace = format!(" {namespace}/");
