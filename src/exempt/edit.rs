@@ -64,7 +64,8 @@ fn line_end(text: &str, at: usize) -> usize {
 fn end_of_lines(text: &str, end: usize, indent: usize) -> usize {
     let mut at = line_end(text, end);
     loop {
-        let line = &text[at..line_end(text, (at + 1).min(text.len()))];
+        let line = &text[at..];
+        let line = &line[..line.find('\n').map_or(line.len(), |end| end + 1)];
         let content = line.trim_start_matches([' ', '\t']);
         if !content.starts_with('#') || line.len() - content.len() <= indent {
             return at;

@@ -1,7 +1,7 @@
 //! `volcheck exempt`: edits of the policy or of manifests that suppress selected findings.
 //!
-//! [`plan`] returns the edits only if they suppress exactly the selected findings. It writes no
-//! files.
+//! [`plan`] returns edits that suppress the selected findings and no others. It refuses findings
+//! for which there are no such edits. It writes no files.
 
 mod edit;
 mod manifest;
@@ -79,13 +79,14 @@ pub struct Request<'r> {
     pub inputs: &'r [Input],
 }
 
-/// Plans the edits that suppress `selected`, which are findings of `report`. `check` returns the
-/// report of a run with the edits.
+/// Plans the edits that suppress `selected`, which are findings of `report`, and the findings that
+/// their exemptions reveal. Refuses findings that cannot be suppressed without
+/// suppressing others. `check` returns the report of a run with the edits.
 ///
 /// # Errors
 ///
-/// Returns an error if the edits would not suppress all of these findings, or if they would change
-/// other findings.
+/// Returns an error if the edits would not suppress all findings that are not refused, or if they
+/// would change other findings.
 pub fn plan(
     report: &Report,
     selected: Vec<LocatedFinding>,
@@ -109,7 +110,9 @@ pub fn plan(
         // The engine reports only the most severe finding of a family about a volume. Exempting it
         // reveals the next one.
         let is_revealed = |found: &&&LocatedFinding| {
-            exempted.iter().any(|other| is_same_family(found, other)) && !contains(&wanted, found)
+            exempted.iter().any(|other| is_same_family(found, other))
+                && !contains(&wanted, found)
+                && !contains(blocked.iter().map(|(located, _)| located), found)
         };
         let revealed: Vec<_> = unexpected.iter().filter(is_revealed).map(|found| (*found).clone()).collect();
         let others = wanted.iter().filter_map(|located| {

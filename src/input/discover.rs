@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path, PathBuf, is_separator};
 use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
@@ -42,10 +42,9 @@ pub struct Discovery {
     pub kustomizations: Vec<Input>,
     /// The arguments that are directories. Their subdirectories were searched, too.
     pub searched: Vec<Directory>,
-    /// The absolute paths without symbolic links of the files whose names contain symbolic links,
-    /// by name.
+    /// The real path of each input whose name contains a symbolic link, by the name of the input.
     pub links: HashMap<String, PathBuf>,
-    /// Whether the arguments that are directories are or contain symbolic links.
+    /// Whether symbolic links were found: directories of arguments, or entries in them.
     pub has_links: bool,
     /// Whether the charts and kustomizations in the searched directories are rendered.
     pub renders_searched: bool,
@@ -107,8 +106,8 @@ struct Search<'o> {
     /// The result, without the files.
     discovery: Discovery,
     files: Vec<Found>,
-    /// The real paths of the directories of the arguments. There are far fewer directories than
-    /// files.
+    /// The real path of each directory that contains a file argument. It is kept because there are
+    /// far fewer directories than files.
     real_directories: HashMap<PathBuf, Option<PathBuf>>,
 }
 
@@ -315,9 +314,13 @@ impl Ranked {
     }
 }
 
-/// Checks whether a path is relative and contains neither `.` nor `..`.
+/// Checks whether a path is relative and contains neither `.` nor `..` nor repeated slashes.
 fn is_plain(path: &Path) -> bool {
-    path.components().all(|part| matches!(part, Component::Normal(_)))
+    let text = path.as_os_str().as_encoded_bytes();
+    // `Path::components` omits the dots and slashes in the middle of a path.
+    let mut names = text.split(|byte| is_separator(char::from(*byte)));
+    let is_normalized = text.is_empty() || names.all(|name| !name.is_empty() && name != b".");
+    is_normalized && path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Returns the path of an entry without a leading `./`.

@@ -18,10 +18,10 @@ struct Pattern {
     is_used: Arc<AtomicBool>,
 }
 
-/// A line of a `.gitignore` file.
+/// A pattern in the syntax of `.gitignore` files.
 #[derive(Clone, Debug)]
 struct Line {
-    /// The directory of the file.
+    /// The directory to which the pattern is relative.
     directory: PathBuf,
     text: String,
     /// See [`Pattern::is_used`].
@@ -102,7 +102,8 @@ impl Pattern {
 /// Characters with a special meaning in patterns.
 const WILDCARDS: [char; 5] = ['*', '?', '[', '{', '\\'];
 
-/// Splits a pattern after the directories before its first wildcard or its last name.
+/// Splits a pattern after the last slash before its first wildcard or, if it has no wildcards,
+/// before its last name.
 fn split_literal(text: &str) -> (&str, &str) {
     let end = text.find(WILDCARDS).unwrap_or(text.trim_end_matches('/').len());
     text.split_at(text[..end].rfind('/').map_or(0, |slash| slash + 1))

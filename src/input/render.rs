@@ -1,6 +1,6 @@
 //! Renders charts and kustomizations with the user's installation of helm, kustomize or kubectl.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +10,7 @@ use std::{fs, iter};
 use ignore::{DirEntry, WalkBuilder};
 use serde_yaml::Value;
 
+use super::exclude::{normalized, real_path};
 use super::process::{self, Output};
 use super::{ANY_TEMPLATE, Changes, Input, InputErrorKind, InputSource};
 use crate::model::printable;
@@ -218,7 +219,8 @@ fn print_messages(name: &str, messages: &str) {
 }
 
 /// Returns the directory of a kustomization, and the files and directories to which it refers,
-/// directly or through other kustomizations. The paths are canonical.
+/// directly or through other kustomizations. Their paths are canonical. If a reference contains
+/// symbolic links, its path with these links is also returned.
 pub fn references(directory: &Path) -> BTreeSet<PathBuf> {
     let mut known = BTreeSet::new();
     add_references(directory, &mut known);
@@ -232,6 +234,10 @@ fn links_in(directory: &Path) -> impl Iterator<Item = PathBuf> {
     entries.map(DirEntry::into_path)
 }
 
+/// The fields of a kustomization that can refer to directories.
+const DIRECTORY_FIELDS: [&str; 7] =
+    ["bases", "components", "generators", "helmGlobals", "resources", "transformers", "validators"];
+
 /// Adds a directory to `known`, and the files and directories to which its kustomization refers.
 fn add_references(directory: &Path, known: &mut BTreeSet<PathBuf>) {
     let Ok(directory) = fs::canonicalize(directory) else { return };
@@ -240,24 +246,29 @@ fn add_references(directory: &Path, known: &mut BTreeSet<PathBuf>) {
     }
     let Some(Input { source: InputSource::File(file), .. }) = kustomization_in(&directory) else { return };
     let Ok(text) = fs::read_to_string(file) else { return };
-    let Ok(kustomization) = serde_yaml::from_str(&text) else { return };
-    let mut strings = Vec::new();
-    add_strings(&kustomization, &mut strings);
-    for string in strings {
+    let Ok(kustomization) = serde_yaml::from_str::<BTreeMap<String, Value>>(&text) else { return };
+    for (field, value) in &kustomization {
+        let mut strings = Vec::new();
+        add_strings(value, &mut strings);
         // An item of `files` in a generator can be `KEY=PATH`.
-        for path in [string, string.split_once('=').map_or("", |(_, path)| path)] {
-            let path = directory.join(path);
-            if path.is_dir() {
-                add_references(&path, known);
+        let parts =
+            strings.into_iter().flat_map(|text| [Some(text), text.split_once('=').map(|(_, path)| path)]);
+        for path in parts.flatten().map(|path| normalized(&directory.join(path))) {
+            let Some(real) = real_path(&path) else { continue };
+            if real.is_dir() {
+                // In other fields, a string that is the name of a directory has another meaning.
+                if !DIRECTORY_FIELDS.contains(&field.as_str()) {
+                    continue;
+                }
+                add_references(&real, known);
             }
             // The path may contain symbolic links, which can change, too.
-            if path.exists() {
-                known.insert(path);
-            }
+            known.extend([path, real]);
         }
     }
 }
 
+/// Adds the strings in a value to `strings`.
 fn add_strings<'v>(value: &'v Value, strings: &mut Vec<&'v str>) {
     match value {
         Value::String(text) => strings.push(text),

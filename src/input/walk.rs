@@ -49,7 +49,7 @@ impl Entries {
 
     /// Adds a file, unless it is excluded.
     pub(super) fn add_file(&mut self, path: &Path, is_excluded: bool, is_selected: bool) {
-        // An excluded kustomization or chart still shows the use of other files.
+        // Even an excluded chart or kustomization determines how other files are used.
         if path.file_name().is_some_and(|name| name == "Chart.yaml") {
             self.charts.push(path.to_owned());
         }

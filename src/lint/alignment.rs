@@ -44,8 +44,8 @@ impl<'t> Alignment<'t> {
     pub(super) fn new(template: &'t str, document: &'t str) -> Self {
         let lines = Lines::new(document);
         let pieces = Program::new(template).and_then(|program| {
-            // Actions that do not format a value rarely produce several lines, and considering this
-            // costs time.
+            // The first search assumes that only actions that format a value produce several lines.
+            // This is nearly always true, and faster.
             search(&program, &lines.text, false).or_else(|| search(&program, &lines.text, true))
         });
         let pieces = pieces.unwrap_or_default().into_iter();

@@ -1,6 +1,6 @@
-//! Finds the values of a chart that rendered text contains.
+//! Finds the value in the values files of a chart that a finding in rendered text is about.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::input::read_chart_file;
 use crate::model::FieldPath;
 use crate::source::{self, File, NodeId, Tree, View};
 
-/// The line of a values file whose value rendered text contains.
+/// The location of a value in a values file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueLocation {
     pub path: Arc<str>,
@@ -28,7 +28,7 @@ impl ChartValues {
     /// Reads the values files of the chart in a directory: `values.yaml`, and then `files`. Later
     /// files take precedence. Ignores files that cannot be read, such as URLs.
     pub(super) fn read(chart: &Path, files: &[PathBuf]) -> Self {
-        let mut by_field: HashMap<String, (String, ValueLocation)> = HashMap::new();
+        let mut by_field = ByField::new();
         for path in std::iter::once(&chart.join("values.yaml")).chain(files) {
             let path: Arc<str> = path.to_string_lossy().into();
             let Some(file) = read_chart_file(&path) else { continue };
@@ -59,6 +59,21 @@ impl ChartValues {
     }
 }
 
+/// The text and the location of each scalar, by the path of its field.
+type ByField = BTreeMap<String, (String, ValueLocation)>;
+
+/// Removes the scalars in the mapping or list at `field`.
+fn remove_below(field: &FieldPath, by_field: &mut ByField) {
+    for separator in ['.', '['] {
+        let prefix = format!("{field}{separator}");
+        let range = by_field.range(prefix.clone()..);
+        let below = range.map(|(field, _)| field).take_while(|field| field.starts_with(&prefix));
+        for field in below.cloned().collect::<Vec<_>>() {
+            by_field.remove(&field);
+        }
+    }
+}
+
 /// The walk through the nodes of a values file.
 struct Walk<'t> {
     tree: &'t Tree<'t>,
@@ -69,9 +84,13 @@ struct Walk<'t> {
 impl Walk<'_> {
     /// Adds the scalars in a node to `by_field`. Does not follow aliases, because they can multiply
     /// the number of scalars.
-    fn add(&self, node: NodeId, field: &FieldPath, by_field: &mut HashMap<String, (String, ValueLocation)>) {
+    fn add(&self, node: NodeId, field: &FieldPath, by_field: &mut ByField) {
         if self.tree.target(node) != node {
             return;
+        }
+        if !matches!(self.tree.view(node), View::Mapping) {
+            // helm merges only mappings.
+            remove_below(field, by_field);
         }
         match self.tree.view(node) {
             View::Scalar(text) => {

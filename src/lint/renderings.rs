@@ -38,7 +38,8 @@ impl RenderFlags {
         self.release_name.is_some() || !self.values.is_empty() || lists.iter().any(|list| !list.is_empty())
     }
 
-    /// Returns a chart as an input. The flags take precedence over `settings`.
+    /// Returns a chart as an input. Adds the flags for values, `--set` and API versions to those in
+    /// `settings`. The other flags take precedence over `settings`.
     fn chart(&self, chart: &str, settings: ChartSettings, policy: &Policy) -> Input {
         let mut source = ChartSource {
             chart: chart.to_owned(),

@@ -27,7 +27,7 @@ pub enum ObjectVerdict {
     PodsDenied,
     Warned,
     Audited,
-    /// The object is not checked, because the mode of its namespace is `off`.
+    /// The object is not checked: the webhook does not receive it, or the mode is `off`.
     Unchecked,
 }
 

@@ -43,6 +43,12 @@ impl LevelChange {
         today > self.last_day
     }
 
+    /// Checks whether two changes differ only in their rules.
+    fn is_same_setting(&self, other: &Self) -> bool {
+        let key = |own: &Self| (own.from, own.last_day, own.then);
+        self.origin == other.origin && key(self) == key(other)
+    }
+
     fn new(rule: Option<RuleId>, sourced: &Sourced<LevelSchedule>, is_override: bool) -> Option<Self> {
         let LevelSchedule { level, change } = sourced.value;
         let (last_day, then) = change?;
@@ -71,8 +77,8 @@ impl fmt::Display for LevelChange {
 }
 
 impl MergedPolicy {
-    /// Returns the changes of levels on a date. Changes of several rules with the same origin are
-    /// combined.
+    /// Returns the changes of levels on a date. Changes of several rules are combined
+    /// if they have the same origin, date and levels.
     pub(super) fn level_changes(&self) -> Vec<LevelChange> {
         let mut changes: Vec<LevelChange> = Vec::new();
         for rule in Registry::built_in().iter() {
@@ -80,7 +86,7 @@ impl MergedPolicy {
             let Some(change) = level.and_then(|level| LevelChange::new(Some(rule.id), level, false)) else {
                 continue;
             };
-            match changes.iter_mut().find(|other| other.origin == change.origin) {
+            match changes.iter_mut().find(|other| other.is_same_setting(&change)) {
                 Some(other) => other.rules.push(rule.id),
                 None => changes.push(change),
             }

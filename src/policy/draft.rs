@@ -63,7 +63,7 @@ impl ExemptionDraft {
             volume: volume.filter(|_| is_narrow || path.is_none()),
             container: container.filter(|_| is_narrow),
             path,
-            // Without the key, an exemption matches any access, like one for write access.
+            // An exemption without this key matches write access, too.
             access: fingerprint.access.filter(|access| *access == Access::Read),
             ..Match::default()
         };

@@ -1,11 +1,14 @@
 //! Runs a case and compares the result with its expectations.
 
+use std::collections::{HashMap, HashSet};
+
 use super::document::ExpectedFinding;
 use super::{Case, ExpectedFindings, PolicyTest, review};
 use crate::finding::{Finding, Severity};
 use crate::lint::{Manifest, Options, Outcome, Role, check};
 use crate::model::printable;
 use crate::policy::{Date, MergedPolicy, Policy};
+use crate::source::File;
 
 /// The results of policy tests.
 #[derive(Debug, Default)]
@@ -78,7 +81,8 @@ impl Case {
         }
         if let Some(expected) = &self.verdict {
             let context = review::context(&policy, policy_hash, today);
-            match review::verdict(&String::from_utf8_lossy(bytes), expected, &context) {
+            let file = File::decode(name.as_str(), bytes.clone()).map_err(|error| error.to_string());
+            match file.and_then(|file| review::verdict(file.text(), expected, &context)) {
                 Ok((verdict, _)) if verdict == expected.verdict => {}
                 Ok((verdict, reason)) => differences.push(format!(
                     "verdict: expected {}, found {}{reason}",
@@ -99,24 +103,47 @@ impl ExpectedFindings {
         let located = outcome.findings.iter().chain(unchecked);
         let mut found: Vec<&Finding> = located.map(|located| &located.finding).collect();
         found.retain(|finding| finding.severity >= self.min_severity);
-        let mut expected: Vec<&ExpectedFinding> = self.findings.iter().collect();
-        // A finding that matches a specific expectation must not be used for a general one.
-        expected
-            .sort_by_key(|expected| u8::from(expected.field.is_none()) + u8::from(expected.path.is_none()));
-        let mut differences = Vec::new();
-        for expected in expected {
-            match found.iter().position(|finding| expected.matches(finding)) {
-                Some(index) => {
-                    found.remove(index);
-                }
-                None => differences.push(format!("- {}", expected.describe())),
-            }
-        }
+        let mut matching = Matching { expected: &self.findings, found: &found, matches: HashMap::new() };
+        let missing: Vec<_> = (0..self.findings.len())
+            .filter(|index| !matching.assign(*index, &mut HashSet::new()))
+            .map(|index| format!("- {}", self.findings[index].describe()))
+            .collect();
+        let matched: HashSet<usize> = matching.matches.into_keys().collect();
+        let mut differences = missing;
         if !self.allows_others {
+            let others = found.iter().enumerate().filter(|(index, _)| !matched.contains(index));
+            let mut found: Vec<&Finding> = others.map(|(_, finding)| *finding).collect();
             found.sort_by(|a, b| (b.severity, a.rule).cmp(&(a.severity, b.rule)));
             differences.extend(found.into_iter().map(|finding| format!("+ {}", describe(finding))));
         }
         differences
+    }
+}
+
+/// A maximum matching between expectations and findings.
+struct Matching<'f> {
+    expected: &'f [ExpectedFinding],
+    found: &'f [&'f Finding],
+    /// The expectation of each matched finding, by index.
+    matches: HashMap<usize, usize>,
+}
+
+impl Matching<'_> {
+    /// Finds a finding for an expectation. Other expectations may get another finding instead of
+    /// theirs. Returns false if there is no such finding. `visited` contains the findings that were
+    /// considered.
+    fn assign(&mut self, expected: usize, visited: &mut HashSet<usize>) -> bool {
+        for (index, finding) in self.found.iter().enumerate() {
+            if !self.expected[expected].matches(finding) || !visited.insert(index) {
+                continue;
+            }
+            let current = self.matches.get(&index).copied();
+            if current.is_none_or(|current| self.assign(current, visited)) {
+                self.matches.insert(index, expected);
+                return true;
+            }
+        }
+        false
     }
 }
 

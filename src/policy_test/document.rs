@@ -86,8 +86,8 @@ pub(super) struct CaseEntry {
 pub(super) struct ExpectedFinding {
     pub(super) rule: String,
     pub(super) severity: Severity,
-    /// The field of the object to change, such as `spec.volumes[0].hostPath`. If not set, any field
-    /// matches.
+    /// The field that the finding is about, such as `spec.volumes[0].hostPath`. If not set, any
+    /// field matches.
     #[serde(default)]
     pub(super) field: Option<String>,
     /// The path of the finding, as in the key `path` of an exemption, without wildcards. If not

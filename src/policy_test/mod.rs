@@ -86,7 +86,7 @@ struct ExpectedVerdict {
     groups: Vec<String>,
 }
 
-/// The default user of a case, who has no special rights in volcheck.
+/// The default user of a case. volcheck treats it like any other user.
 const DEFAULT_USER: &str = "kubernetes-admin";
 
 /// The label of namespaces with which the chart sends their Pods to the endpoint `strict`.

@@ -420,6 +420,21 @@ fn comments_that_would_suppress_other_findings_are_refused() {
 }
 
 #[test]
+fn annotations_are_inserted_before_keys_with_special_characters() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n\u{e9}t\u{e9}: 1\nspec:\n  containers: [{name: c, \
+               image: i}]\n  volumes: [{name: a, hostPath: {path: /srv/a}}]\n";
+    let repository = repository(&[("pod.yaml", pod)]);
+    let arguments = ["exempt", "--as", "annotation", "--reason", "r", "--path", "/srv/a"];
+    let (code, text) = volcheck_in(repository.path(), &arguments);
+    assert_eq!(code, 0, "{text}");
+    let edited = read(repository.path(), "pod.yaml");
+    assert!(
+        edited.contains("-- r\"\n\u{e9}t\u{e9}: 1\n") || edited.contains(" r\"\n\u{e9}t\u{e9}: 1\n"),
+        "{edited}"
+    );
+}
+
+#[test]
 fn annotations_that_would_suppress_other_findings_are_refused() {
     // Only one annotation per rule is possible, and the writable mounts of the two volumes have the
     // same rule.

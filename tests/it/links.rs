@@ -69,6 +69,13 @@ fn overlapping_arguments_give_one_input_per_file() {
         assert_eq!(files(&tree, arguments), ["a.yaml", "sub/b.yaml"], "{arguments:?}");
     }
     assert_eq!(files(&tree, &["../input/a.yaml"]), ["../input/a.yaml"]);
+    for arguments in [
+        &["sub/./b.yaml", "sub/b.yaml"][..],
+        &["sub//b.yaml", "sub/b.yaml"],
+        &["sub/.", "sub//", "sub", ".//sub"],
+    ] {
+        assert_eq!(files(&tree, arguments), ["sub/b.yaml"], "{arguments:?}");
+    }
 }
 
 #[test]

@@ -82,6 +82,38 @@ fn a_finding_is_expected_as_often_as_it_is_listed() {
 }
 
 #[test]
+fn each_expectation_is_matched_by_its_own_finding() {
+    let pod = POD.replace("volumes: [", "volumes: [{name: w, hostPath: {path: /root}}, ");
+    let expected = |fields: &[&str]| {
+        let findings: Vec<_> =
+            fields.iter().map(|own| format!("{{rule: untyped-host-path, severity: error, {own}}}")).collect();
+        let findings = findings.join(", ");
+        let test = format!(
+            "version: 1\ncases:\n- name: a\n  manifest: pod.yaml\n  allowOtherFindings: true\n  findings: [{findings}]\n"
+        );
+        let directory = temp_dir(&[("test.yaml", &test), ("pod.yaml", &pod)]);
+        volcheck_in(directory.path(), &["policy", "test", "--no-policy", "test.yaml"])
+    };
+    let (path, field) = ("path: /root", "field: \"spec.volumes[0].hostPath\"");
+    for fields in [[path, field], [field, path], ["path: /root", "path: /root"]] {
+        let (code, text) = expected(&fields);
+        assert_eq!(code, 0, "{fields:?}: {text}");
+    }
+    assert_eq!(expected(&[field, field]).0, 1);
+    assert_eq!(expected(&[path, path, path]).0, 1);
+}
+
+#[test]
+fn manifests_can_be_in_utf_16() {
+    let test = "version: 1\ncases:\n- {name: a, manifest: pod.yaml, verdict: deny}\n";
+    let directory = temp_dir(&[("test.yaml", test)]);
+    let bytes: Vec<u8> = format!("\u{feff}{POD}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(directory.path().join("pod.yaml"), bytes).expect("written");
+    let (code, text) = volcheck_in(directory.path(), &["policy", "test", "--no-policy", "test.yaml"]);
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
 fn verdicts_depend_on_the_user_and_the_controller() {
     let owner =
         "ownerReferences: [{apiVersion: apps/v1, kind: DaemonSet, name: agent, uid: u, controller: true}]";

@@ -335,6 +335,31 @@ fn renders_kustomizations_that_no_other_uses() {
 }
 
 #[test]
+fn values_with_the_name_of_a_directory_are_not_references() {
+    let directory = directory(&[
+        ("kustomization.yaml", "resources: [pod.yaml]\nnamespace: prod\n"),
+        ("pod.yaml", POD),
+        ("prod/kustomization.yaml", "resources: [..]\n"),
+        ("prod/rendered.yaml.out", POD),
+    ]);
+    let (code, _, err) = lint(directory.path(), &["--render"]);
+    assert_eq!((code, err.as_str()), (1, ""));
+    assert_eq!(calls(directory.path()), ["build -- prod"]);
+}
+
+#[test]
+fn references_with_parent_directories_are_not_reported_twice() {
+    let directory = directory(&[
+        ("base/pod.yaml", POD),
+        ("prod/kustomization.yaml", "resources: [../prod/../base/pod.yaml]\n"),
+        ("prod/rendered.yaml.out", POD),
+    ]);
+    let (_, out, _) = lint(directory.path(), &["--render"]);
+    assert_eq!(out.lines().count(), 1, "{out}");
+    assert!(out.starts_with("base/pod.yaml:8:22: "), "{out}");
+}
+
+#[test]
 fn baselines_cover_rendered_charts() {
     let directory = charts(&["charts/a", "charts/b"]);
     let path = directory.path();
@@ -438,6 +463,10 @@ fn findings_name_the_value_in_the_values_file() {
     // A later file takes precedence.
     assert_eq!(value("path: /root\n", "path: /root\n"), some("prod.yaml:1: path"));
     assert_eq!(value("path: /var/log\n", "a: [{path: /root}]\n"), some("prod.yaml:1: a[0].path"));
+    // A list in a later file replaces the whole list, and a scalar replaces a mapping.
+    assert_eq!(value("a: [/x, /root]\n", "a: [/y]\n"), None);
+    assert_eq!(value("a: {b: [{c: /root}]}\n", "a: null\n"), None);
+    assert_eq!(value("a: {b: /root}\nab: 1\n", "a: {c: 1}\n"), some("a/values.yaml:1: a.b"));
     // Of several equal values, the keys at the end of the paths decide.
     assert_eq!(
         value("a: {path: /root}\nhostPath:\n  path: /root\n", "mount: /root\n"),

@@ -302,6 +302,18 @@ fn announces_changes_in_the_last_month() {
 }
 
 #[test]
+fn different_changes_on_one_line_are_separate() {
+    let policy = policy(
+        "version: 1\nrules: {host-root: {severity: info, until: 2027-09-30, then: error}, runtime-socket: {severity: \
+         info, until: 2027-09-30, then: error}, untyped-host-path: {severity: off, until: 2027-09-29, then: warning}}\n",
+    );
+    let changes: Vec<_> =
+        policy.upcoming_changes(day("2027-09-20")).map(|change| change.to_string()).collect();
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    assert!(changes.iter().any(|change| change.contains("`host-root` and `runtime-socket`")), "{changes:?}");
+}
+
+#[test]
 fn lint_and_policy_check_print_changes() {
     let today = volcheck::policy::today();
     let text = |until: Date| {

@@ -28,8 +28,8 @@ pub(in crate::cli) struct ExemptArgs {
     /// annotations do not expire
     #[arg(long, value_name = "DATE", value_parser = date, help_heading = EXEMPTIONS)]
     pub(in crate::cli) expires: Option<Date>,
-    /// Where to suppress the findings: with exemptions in the policy file, which is created if it
-    /// does not exist, with ignore comments in the manifests, or with annotations of the objects
+    /// How to suppress the findings: by exemptions in the policy file (created if missing), by
+    /// ignore comments in the manifests, or by annotations of the objects
     #[arg(long = "as", value_name = "FORM", default_value = "policy", help_heading = EXEMPTIONS)]
     pub(in crate::cli) form: ExemptForm,
     /// Rules whose findings to exempt, separated by commas [default: all rules]
@@ -67,7 +67,7 @@ pub(in crate::cli) enum ExemptForm {
     Annotation,
 }
 
-/// The reason in the command that reports show. It must be replaced.
+/// The placeholder for the reason in the command that reports print. It is not a valid reason.
 const PLACEHOLDER: &str = "REASON";
 
 fn reason(text: &str) -> Result<String, String> {

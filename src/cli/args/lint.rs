@@ -105,8 +105,8 @@ pub(in crate::cli) struct LintArgs {
     /// the findings. For other formats, they are printed to standard error
     #[arg(long, help_heading = REPORT)]
     pub(in crate::cli) statistics: bool,
-    /// Omit the summary from text and markdown reports. For other formats, do not print what was
-    /// not checked to standard error
+    /// Omit the summary from text and markdown reports. For other formats, omit the notes on
+    /// standard error about what was not checked
     #[arg(long, help_heading = REPORT)]
     pub(in crate::cli) quiet: bool,
     /// Do not fail if no Kubernetes objects are found
