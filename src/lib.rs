@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod engine;
 pub mod exempt;
 pub mod finding;
+pub mod fix;
 pub mod input;
 #[cfg(feature = "server")]
 pub mod install;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::args::BaselineArgs;
-use super::file::write_atomically;
 use super::lint::setup::RunSetup;
 use super::policy::ConfigError;
 use super::{EXIT_OK, eprint};
+use crate::fix::write_atomically;
 use crate::input::InputErrorKind;
 use crate::lint::{self, ConfigFile};
 use crate::policy::{Policy, Problem};

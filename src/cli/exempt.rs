@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 
 use super::args::{ExemptArgs, ExemptForm, PolicyArgs};
-use super::file::write_atomically;
 use super::lint::keep_changed_since;
 use super::lint::setup::RunSetup;
 use super::{EXIT_FINDINGS, EXIT_OK, eprint, policy, print};
@@ -53,7 +52,7 @@ pub(super) fn run(arguments: &ExemptArgs) -> anyhow::Result<u8> {
     for edit in &plan.edits {
         match arguments.dry_run {
             true => print(&edit.diff())?,
-            false => write_atomically(&edit.path, &edit.after).with_context(|| edit.name.clone())?,
+            false => edit.write().map_err(|reason| anyhow::anyhow!("{}: {reason}", edit.name))?,
         }
     }
     eprint(&plan.summary(&request.form, arguments.dry_run));

@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use super::args::InitArgs;
-use super::file::write_atomically;
 use super::lint::setup::RunSetup;
 use super::{EXIT_OK, eprint};
 use crate::finding::Severity;
+use crate::fix::write_atomically;
 use crate::input::Input;
 use crate::lint::Run;
 use crate::policy::{FILE_NAME, FILE_NAMES, Overrides, Policy, starter};

@@ -6,7 +6,6 @@ mod baseline;
 mod certs;
 mod exempt;
 mod explain;
-mod file;
 mod generated;
 mod init;
 #[cfg(feature = "server")]

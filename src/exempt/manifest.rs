@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::edit::{Addition, Edit, line_start, quoted};
 use crate::finding::{Fingerprint, RuleId};
 use crate::lint::LocatedFinding;
+use crate::source::edit::{Addition, TextEdit, line_start, quoted};
 use crate::source::{File, NodeId, Tree, View, parse, parse_json, split_documents};
 
 /// A finding, and the reason why it cannot be suppressed in its manifest.
@@ -16,7 +16,7 @@ pub(super) fn comments<'f>(
     findings: &[&'f LocatedFinding],
     reason: &str,
     refused: &mut Vec<Refusal<'f>>,
-) -> Vec<Edit> {
+) -> Vec<TextEdit> {
     let text = file.text();
     let mut rules_by_line: BTreeMap<usize, Vec<RuleId>> = BTreeMap::new();
     for &located in findings {
@@ -32,7 +32,7 @@ pub(super) fn comments<'f>(
         let line = &text[at..];
         let indent = &line[..line.len() - line.trim_start_matches(' ').len()];
         let comment = format!("{indent}# volcheck: ignore[{}] -- {reason}", rules.join(", "));
-        Edit::insert_lines(text, at, &[comment])
+        TextEdit::insert_lines(text, at, &[comment])
     });
     lines.collect()
 }
@@ -82,7 +82,7 @@ pub(super) fn annotations<'f>(
     findings: &[&'f LocatedFinding],
     reason: &str,
     refused: &mut Vec<Refusal<'f>>,
-) -> Vec<Edit> {
+) -> Vec<TextEdit> {
     let mut by_object: BTreeMap<usize, BTreeMap<RuleId, Vec<&'f LocatedFinding>>> = BTreeMap::new();
     for &located in findings {
         match &located.object {

@@ -3,7 +3,6 @@
 //! [`plan`] returns edits that suppress the selected findings and no others. It refuses findings
 //! for which there are no such edits. It writes no files.
 
-mod edit;
 mod manifest;
 mod plan;
 mod policy;
@@ -15,15 +14,17 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use crate::finding::{Ignores, SuppressedBy};
+use crate::fix::FileEdit;
 use crate::input::{Input, InputSource};
 use crate::lint::{LocatedFinding, Report};
 use crate::policy::{Date, ExemptionDraft, Narrowness, Policy};
+use crate::source::edit::apply;
 use crate::source::{File, parse, split_documents};
 use crate::suppress::is_ignorable;
 
 use plan::{describe, position};
 
-pub use plan::{FileEdit, Plan};
+pub use plan::Plan;
 pub use selection::{ObjectName, Selection};
 
 /// The form in which findings are suppressed.
@@ -251,7 +252,7 @@ impl Request<'_> {
         match edited {
             Ok(after) => {
                 let (name, before) = (path.display().to_string(), text.map(str::to_owned));
-                plan.edits.push(FileEdit { path: path.to_owned(), name, before, after });
+                plan.edits.push(FileEdit { path: Some(path.to_owned()), name, before, after });
             }
             Err(problem) => {
                 let problem = format!("{} cannot be edited: {problem}", path.display());
@@ -319,9 +320,9 @@ impl Request<'_> {
             plan.exempted.extend(found.iter().filter(|located| !is_refused(located)).copied().cloned());
             plan.refused.extend(refused.into_iter().map(|(located, problem)| (located.clone(), problem)));
             if !edits.is_empty() {
-                let after = edit::apply(file.text(), edits);
+                let after = apply(file.text(), &edits);
                 let before = Some(file.text().to_owned());
-                plan.edits.push(FileEdit { path: path.clone(), name: name.to_owned(), before, after });
+                plan.edits.push(FileEdit { path: Some(path.clone()), name: name.to_owned(), before, after });
             }
         }
         plan

@@ -1,23 +1,9 @@
 //! The edits that suppress findings, and their presentation.
 
-use std::path::PathBuf;
-
-use similar::TextDiff;
-
 use super::Form;
+use crate::fix::FileEdit;
 use crate::lint::LocatedFinding;
 use crate::model::printable;
-
-/// A new content for a file.
-#[derive(Clone, Debug)]
-pub struct FileEdit {
-    pub path: PathBuf,
-    /// The name of the file in reports.
-    pub name: String,
-    /// The old content; `None` if the file does not exist.
-    pub before: Option<String>,
-    pub after: String,
-}
 
 /// The edits that suppress findings.
 #[derive(Debug, Default)]
@@ -28,18 +14,6 @@ pub struct Plan {
     pub exempted: Vec<LocatedFinding>,
     /// The selected findings that cannot be suppressed, each with the reason.
     pub refused: Vec<(LocatedFinding, String)>,
-}
-
-impl FileEdit {
-    /// Returns the change as a unified diff.
-    pub fn diff(&self) -> String {
-        let (old, text) = match &self.before {
-            Some(text) => (format!("a/{}", self.name), text.as_str()),
-            None => ("/dev/null".to_owned(), ""),
-        };
-        let diff = TextDiff::from_lines(text, self.after.as_str());
-        diff.unified_diff().header(&old, &format!("b/{}", self.name)).to_string()
-    }
 }
 
 impl Plan {

@@ -1,7 +1,7 @@
 //! Exemptions in a policy file.
 
-use super::edit::{Addition, apply, line_break, quoted, scalar};
 use crate::policy::ExemptionDraft;
+use crate::source::edit::{Addition, apply, line_break, quoted, scalar};
 use crate::source::{parse, split_documents};
 
 /// Adds exemptions to the text of a policy, which is valid or contains no document.
@@ -17,12 +17,12 @@ pub(super) fn add(text: &str, drafts: &[ExemptionDraft]) -> Result<String, Strin
     let Some(tree) = tree else {
         let mut lines = vec!["version: 1".to_owned(), String::new(), "exemptions:".to_owned()];
         lines.extend(addition.lines.iter().map(|line| format!("  {line}")));
-        let line_break = line_break(text);
+        let line_break = line_break(text, text.len());
         let separator = if text.is_empty() || text.ends_with('\n') { "" } else { line_break };
         return Ok(format!("{text}{separator}{}{line_break}", lines.join(line_break)));
     };
     let end = end_of_content(text, tree.range(tree.root()).end);
-    Ok(apply(text, addition.edits(text, &tree, tree.root(), Some(end))?))
+    Ok(apply(text, &addition.edits(text, &tree, tree.root(), Some(end))?))
 }
 
 /// Returns the offset at which a line can be added to the document whose content ends at `from`:

@@ -16,6 +16,24 @@ pub enum Safety {
     Unsafe,
 }
 
+impl Safety {
+    /// Returns the name, as in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Unsafe => "unsafe",
+        }
+    }
+
+    /// Returns the flags of `volcheck lint` that apply fixes of this safety.
+    pub fn flags(self) -> &'static str {
+        match self {
+            Self::Safe => "--fix",
+            Self::Unsafe => "--fix --unsafe-fixes",
+        }
+    }
+}
+
 /// An edit of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {

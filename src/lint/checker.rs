@@ -10,6 +10,7 @@ use crate::engine::{CheckResult, judge};
 use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
 use crate::model::{FieldError, FieldPath, TypeMeta};
 use crate::rules::{Subject, Unchecked};
+use crate::source::edit::{EditError, field_edits};
 use crate::source::{File, NodeId, Span, TextError, Tree, locate, locate_key};
 
 /// A checker of the documents in a file.
@@ -77,7 +78,16 @@ impl<'c> Checker<'c> {
             Target::Elsewhere(_) => locate(self.file, tree, root, &FieldPath::root()),
         };
         let location = self.location(&finding, span);
-        LocatedFinding { object: Some(tree.range(root)), ..LocatedFinding::new(finding, location) }
+        let text_edits = finding.fix.as_ref().map(|fix| match self.depth {
+            _ if self.is_rendered => Err(EditError::Rendered),
+            0 => field_edits(self.file.text(), tree, root, &fix.edits),
+            _ => Err(EditError::InString),
+        });
+        LocatedFinding {
+            object: Some(tree.range(root)),
+            text_edits,
+            ..LocatedFinding::new(finding, location)
+        }
     }
 
     /// Locates a finding about a range of the text.
@@ -96,9 +106,10 @@ impl<'c> Checker<'c> {
     /// Locates a finding about a manifest in a detached string. The location is the whole string.
     pub(super) fn locate_detached(&self, detached: &Detached, mut finding: Finding) -> LocatedFinding {
         finding.related.retain(|label| matches!(label.target, Target::Elsewhere(_)));
-        finding.fix = None;
         let location = self.location(&finding, |_| self.file.span(detached.string.clone()));
-        LocatedFinding { object: Some(detached.object.clone()), ..LocatedFinding::new(finding, location) }
+        let text_edits = finding.fix.as_ref().map(|_| Err(EditError::InString));
+        let object = Some(detached.object.clone());
+        LocatedFinding { object, text_edits, ..LocatedFinding::new(finding, location) }
     }
 
     /// Returns the location of a finding. `span` returns the span of a label in this file.

@@ -6,9 +6,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Review, ValueLocation};
-use crate::finding::{Finding, Suppression};
+use crate::finding::{Finding, Fix, Suppression};
 use crate::model::printable;
-use crate::source::{self, File, Span, Tree};
+use crate::source::edit::{EditError, TextEdit};
+use crate::source::{File, Span};
 
 /// A finding with its locations in a text.
 #[derive(Clone, Debug)]
@@ -22,6 +23,9 @@ pub struct LocatedFinding {
     /// The review of the object; `None` if the webhook receives neither the object nor Pods of it,
     /// or if the run does not determine the verdicts of the webhook.
     pub review: Option<Review>,
+    /// The edits of the text that apply the fix, or the reason why they cannot be determined; `None`
+    /// if the finding has no fix.
+    pub text_edits: Option<Result<Vec<TextEdit>, EditError>>,
     /// The paths of the other files that the finding is about, such as other templates of a chart.
     pub other_files: Vec<Arc<str>>,
 }
@@ -113,7 +117,15 @@ impl Location {
 
 impl LocatedFinding {
     pub fn new(finding: Finding, location: Location) -> Self {
-        Self { finding, location, suppressed: None, object: None, review: None, other_files: Vec::new() }
+        Self {
+            finding,
+            location,
+            suppressed: None,
+            object: None,
+            review: None,
+            text_edits: None,
+            other_files: Vec::new(),
+        }
     }
 
     /// Returns the paths of all files that the finding is about.
@@ -137,11 +149,9 @@ impl LocatedFinding {
             .then_with(|| rendered(self).cmp(&rendered(other)))
     }
 
-    /// Parses the object of the finding again, so that its text can be edited. The tree that was
-    /// used for the check no longer exists. Returns `None` if the finding is not about an object.
-    pub fn tree(&self) -> Option<Tree<'_>> {
-        let (file, object) = (self.location.file.as_ref()?, self.object.clone()?);
-        source::parse(file.text(), object).ok().flatten()
+    /// Returns the fix and its edits of the text, if they can be applied to the file.
+    pub fn applicable_fix(&self) -> Option<(&Fix, &[TextEdit])> {
+        Some((self.finding.fix.as_ref()?, self.text_edits.as_ref()?.as_ref().ok()?))
     }
 
     /// Returns the line and column in the file, or line 1 and column 1 if [`span`](Self::span)
@@ -192,13 +202,18 @@ impl LocatedFinding {
         self.location.path.strip_prefix("./").unwrap_or(&self.location.path)
     }
 
-    /// Returns the message followed by the help, if there is any. It is for report formats without
-    /// a separate field for the help.
+    /// Returns the message followed by the help and the flags that apply the fix, if there are any.
+    /// It is for report formats without separate fields for them.
     pub(crate) fn message_with_help(&self) -> String {
-        match self.finding.help.as_ref() {
-            "" => self.message().into_owned(),
-            help => format!("{}. {help}", self.message()),
+        let mut message = self.message().into_owned();
+        let help = &self.finding.help;
+        if !help.is_empty() {
+            message.push_str(&format!(". {help}"));
         }
+        if let Some((fix, _)) = self.applicable_fix() {
+            message.push_str(&format!(" (fixable with `{}`)", fix.safety.flags()));
+        }
+        message
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Run {
     pub report: Report,
     /// The counts of each input.
     pub counts: Vec<Counts>,
+    /// The role of each input.
+    pub roles: Vec<Role>,
     /// Exemptions that matched a finding.
     pub used_exemptions: BTreeSet<ExemptionId>,
     /// The volumes in order, if the options ask for them.
@@ -103,7 +105,7 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
     report.sort();
     let mut volumes = whole.volumes;
     inventory::complete(&mut volumes, &report);
-    Run { report, counts, used_exemptions: whole.used_exemptions, volumes, raw_templates }
+    Run { report, counts, roles, used_exemptions: whole.used_exemptions, volumes, raw_templates }
 }
 
 impl Run {

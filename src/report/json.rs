@@ -8,6 +8,7 @@ use super::{Style, docs, shown};
 use crate::finding::{Access, Edit, EditValue, Finding, RuleId, Severity, Suppression};
 use crate::lint::{Counts, Effect, LocatedFinding, ObjectVerdict, Report, TemplateLocation};
 use crate::model::ObjectId;
+use crate::source::edit::TextEdit;
 use crate::source::{Position, Span};
 
 /// The JSON Schema of the format.
@@ -153,6 +154,18 @@ struct FixEntry<'r> {
     title: &'r str,
     safety: crate::finding::Safety,
     edits: Vec<EditEntry>,
+    /// The edits of the text; `None` if they cannot be applied.
+    text_edits: Option<Vec<TextEditEntry<'r>>>,
+    /// The reason why the edits cannot be applied; `None` if they can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TextEditEntry<'r> {
+    #[serde(flatten)]
+    span: SpanEntry,
+    text: &'r str,
 }
 
 #[derive(Serialize)]
@@ -205,6 +218,16 @@ fn template(template: &TemplateLocation) -> TemplateEntry<'_> {
     TemplateEntry { span: span(template.span), exact: template.is_exact, value }
 }
 
+/// Returns the edits of the text, or `None` if they cannot be applied.
+fn text_edits(located: &LocatedFinding) -> Option<Vec<TextEditEntry<'_>>> {
+    let (file, (_, edits)) = (located.location.file.as_ref()?, located.applicable_fix()?);
+    let entry = |edit: &'_ TextEdit| {
+        let at = |offset: usize| file.span(offset..offset).start;
+        span(Span { start: at(edit.range.start), end: at(edit.range.end) })
+    };
+    Some(edits.iter().map(|edit| TextEditEntry { span: entry(edit), text: &edit.text }).collect())
+}
+
 pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
     let finding = &located.finding;
     let Finding { fingerprint, primary, related, .. } = finding;
@@ -246,6 +269,8 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
             title: &fix.title,
             safety: fix.safety,
             edits: fix.edits.iter().map(edit).collect(),
+            text_edits: text_edits(located),
+            refused: located.text_edits.as_ref().and_then(|edits| Some(edits.as_ref().err()?.to_string())),
         }),
         fingerprint: finding.object.is_some().then(|| fingerprint.to_string()),
         heuristic: finding.is_heuristic,

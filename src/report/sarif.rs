@@ -11,6 +11,7 @@ use crate::finding::{RuleId, Severity, SuppressedBy, Suppression};
 use crate::lint::{LocatedFinding, Report};
 use crate::rules::Rule;
 use crate::source::Span;
+use crate::source::edit::TextEdit;
 
 /// The SARIF level for the severity `info`.
 const NOTE: &str = "note";
@@ -175,6 +176,28 @@ fn result(located: &LocatedFinding, index: Option<usize>) -> Value {
         "message": { "text": located.message_with_help() },
         "locations": [location],
     });
+    if let (Some((fix, edits)), Some(file)) = (located.applicable_fix(), &located.location.file) {
+        let replacement = |edit: &TextEdit| {
+            let at = |offset: usize| file.span(offset..offset).start;
+            let (start, end) = (at(edit.range.start), at(edit.range.end));
+            json!({
+                "deletedRegion": {
+                    "startLine": start.line,
+                    "startColumn": start.column,
+                    "endLine": end.line,
+                    "endColumn": end.column,
+                },
+                "insertedContent": { "text": edit.text },
+            })
+        };
+        result["fixes"] = json!([{
+            "description": { "text": format!("{} ({})", fix.title, fix.safety.name()) },
+            "artifactChanges": [{
+                "artifactLocation": { "uri": uri(located.file_name()) },
+                "replacements": edits.iter().map(replacement).collect::<Vec<_>>(),
+            }],
+        }]);
+    }
     if let Some(index) = index {
         result["ruleIndex"] = index.into();
     }

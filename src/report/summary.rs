@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Style, counted, joined, verdicts};
-use crate::finding::Severity;
+use crate::finding::{Safety, Severity};
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 use crate::rules::Rule;
@@ -32,7 +32,26 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         let inputs = counted(report.inputs_with_errors(), "input");
         let _ = writeln!(out, "{inputs} could not be fully checked.");
     }
-    out + &notes(report) + &verdicts::summary(report, style.min_severity)
+    out + &fixable(report, style.min_severity)
+        + &notes(report)
+        + &verdicts::summary(report, style.min_severity)
+}
+
+/// Returns a sentence about the findings of at least the minimum severity that can be fixed.
+/// Returns an empty string if there are none.
+fn fixable(report: &Report, min_severity: Severity) -> String {
+    let shown = report.findings.iter().filter(|located| located.finding.severity >= min_severity);
+    let fixes = shown.filter_map(LocatedFinding::applicable_fix);
+    let (safe, others): (Vec<_>, Vec<_>) = fixes.partition(|(fix, _)| fix.safety == Safety::Safe);
+    let verb = |count: usize| if count == 1 { "is" } else { "are" };
+    match (safe.len(), others.len()) {
+        (0, 0) => String::new(),
+        (0, count) => format!("{count} {} fixable with `--fix --unsafe-fixes`.\n", verb(count)),
+        (count, 0) => format!("{count} {} fixable with `--fix`.\n", verb(count)),
+        (safe, others) => {
+            format!("{safe} {} fixable with `--fix`, {others} more with `--unsafe-fixes`.\n", verb(safe))
+        }
+    }
 }
 
 /// Returns the sentences about what was not checked, although it is no error: charts and other

@@ -137,6 +137,9 @@ fn notes(findings: &FindingGroup<'_>, style: Style, out: &mut String) {
             note(name, text);
         }
     }
+    if let Some((fix, _)) = located.applicable_fix() {
+        note("fix", &format!("{} with `{}`", fix.title, fix.safety.flags()));
+    }
     if let Some(near) = &finding.near_exemption {
         note("note", &near.describe(finding));
     }

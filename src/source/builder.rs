@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::error::{ParseError, ParseErrorKind};
@@ -48,7 +49,6 @@ pub(super) struct TreeBuilder<'t> {
     open: Vec<OpenCollection>,
     /// Finished nodes whose parent is not closed yet.
     stack: Vec<NodeId>,
-    has_aliases: bool,
 }
 
 impl<'t> TreeBuilder<'t> {
@@ -61,11 +61,12 @@ impl<'t> TreeBuilder<'t> {
             entries: Vec::with_capacity(nodes / 2),
             tags: Vec::new(),
             irregular_mappings: Vec::new(),
+            alias_targets: BTreeSet::new(),
             root: NodeId(0),
             end: 0,
             nulls: RefCell::default(),
         };
-        Self { text, tree, open: Vec::new(), stack: Vec::new(), has_aliases: false }
+        Self { text, tree, open: Vec::new(), stack: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -124,7 +125,7 @@ impl<'t> TreeBuilder<'t> {
 
     /// Adds an alias.
     pub(super) fn alias(&mut self, span: Range<usize>, target: NodeId) {
-        self.has_aliases = true;
+        self.tree.alias_targets.insert(target);
         let id = self.add(span, Content::Alias(target));
         self.stack.push(id);
     }
@@ -169,9 +170,8 @@ impl<'t> TreeBuilder<'t> {
         self.stack.truncate(first_child);
         let node = &mut self.tree.nodes[id.0 as usize];
         node.content = content;
-        let byte = |offset: usize| self.text.as_bytes().get(offset);
-        let is_flow = matches!(byte(node.start as usize), Some(b'{' | b'['))
-            && matches!(byte(end.wrapping_sub(1)), Some(b'}' | b']'));
+        let is_flow = starts_with_bracket(&self.text[node.start as usize..])
+            && matches!(self.text.as_bytes().get(end.wrapping_sub(1)), Some(b'}' | b']'));
         // A parser notices the end of a block collection only at the next token, so use the end of
         // the last child.
         node.end = if is_flow { end as u32 } else { last_end.unwrap_or(node.end) };
@@ -224,7 +224,7 @@ impl<'t> TreeBuilder<'t> {
     /// Returns an error if the document exceeds a limit after alias expansion: the limit of go-yaml
     /// on the ratio of nodes from aliases, [`MAX_ALIASED_TEXT`], or [`MAX_DEPTH`].
     fn check_expansion(&self) -> Result<(), ParseError> {
-        if !self.has_aliases {
+        if self.tree.alias_targets.is_empty() {
             return Ok(());
         }
         let mut sizes = vec![ExpandedSize::default(); self.tree.nodes.len()];
@@ -280,6 +280,18 @@ impl<'t> TreeBuilder<'t> {
         }
         known[index] = size;
         size
+    }
+}
+
+/// Checks whether a collection starts with a bracket, after its anchor and its tag.
+fn starts_with_bracket(text: &str) -> bool {
+    match text.as_bytes().first() {
+        Some(b'{' | b'[') => true,
+        Some(b'&' | b'!') => {
+            let rest = text.trim_start_matches(|c: char| !c.is_ascii_whitespace());
+            starts_with_bracket(rest.trim_start())
+        }
+        _ => false,
     }
 }
 

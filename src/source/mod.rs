@@ -14,6 +14,7 @@
 
 mod builder;
 mod de;
+pub mod edit;
 mod error;
 mod fast;
 mod file;

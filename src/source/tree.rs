@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet, hash_map};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map};
 use std::ops::Range;
 
 use super::scalar::{self, Scalar, ScalarStyle, TagError};
@@ -82,6 +82,8 @@ pub struct Tree<'t> {
     pub(super) entries: Vec<MappingEntry>,
     pub(super) tags: Vec<Box<str>>,
     pub(super) irregular_mappings: Vec<NodeId>,
+    /// The nodes that aliases refer to, each once.
+    pub(super) alias_targets: BTreeSet<NodeId>,
     pub(super) root: NodeId,
     pub(super) end: usize,
     /// The nodes that [`Tree::set_null`] has made null.
@@ -148,6 +150,14 @@ impl<'t> Tree<'t> {
             Content::Alias(target) => target,
             _ => id,
         }
+    }
+
+    /// Checks whether a byte range is in a node that an alias refers to.
+    pub fn is_shared(&self, range: &Range<usize>) -> bool {
+        self.alias_targets.iter().any(|target| {
+            let target = self.range(*target);
+            target.start <= range.start && range.end <= target.end
+        })
     }
 
     /// Returns the content of the node.

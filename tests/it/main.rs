@@ -17,6 +17,7 @@ mod embedded;
 mod evasions;
 mod excludes;
 mod exempt;
+mod fix;
 mod formats;
 mod grouping;
 mod hidden_host_path;

@@ -8,11 +8,14 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::{KubeVersionArg, PolicyArgs, one_of};
 use crate::cli::lint::output::Output;
 use crate::finding::Severity;
+use crate::policy;
 use crate::report::{Format, VolumesFormat};
+use crate::rules::Rule;
 
 pub(super) const FINDINGS: &str = "Findings";
 const BASELINE: &str = "Baseline";
 const REPORT: &str = "Report";
+const FIXES: &str = "Fixes";
 const DIAGNOSTICS: &str = "Diagnostics";
 
 /// The input arguments of the commands that check manifests.
@@ -70,6 +73,7 @@ pub(in crate::cli) struct InputArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("fixing").args(["fix", "diff"]).multiple(true))]
 pub(in crate::cli) struct LintArgs {
     #[command(flatten)]
     pub(in crate::cli) input: InputArgs,
@@ -109,6 +113,22 @@ pub(in crate::cli) struct LintArgs {
     /// standard error about what was not checked
     #[arg(long, help_heading = REPORT)]
     pub(in crate::cli) quiet: bool,
+    /// Apply safe fixes of the findings that a text report shows, and report the remaining findings.
+    /// Fixes standard input to standard output,
+    /// and prints the report to standard error
+    #[arg(long, conflicts_with_all = ["as_admission", "helm", "kustomize", "show_files"], help_heading = FIXES)]
+    pub(in crate::cli) fix: bool,
+    /// Print the fixes as a unified diff instead of applying them and instead of the report. The
+    /// exit code is 1 if there are any fixes
+    #[arg(long, conflicts_with_all = ["as_admission", "helm", "kustomize", "show_files", "output"], help_heading = FIXES)]
+    pub(in crate::cli) diff: bool,
+    /// Include fixes that may change the behavior of Pods, or that are one of several possible
+    /// fixes
+    #[arg(long, requires = "fixing", help_heading = FIXES)]
+    pub(in crate::cli) unsafe_fixes: bool,
+    /// Fix only findings of these rules, separated by commas; may be repeated
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = policy::rule, requires = "fixing", help_heading = FIXES)]
+    pub(in crate::cli) fix_only: Vec<&'static Rule>,
     /// Do not fail if no Kubernetes objects are found
     #[arg(long, help_heading = FINDINGS)]
     pub(in crate::cli) allow_empty: bool,

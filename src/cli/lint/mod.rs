@@ -1,5 +1,6 @@
 //! `volcheck lint`: checks manifests and reports the findings.
 
+mod fix;
 pub(super) mod output;
 mod progress;
 pub(super) mod setup;
@@ -15,7 +16,7 @@ use super::policy::ConfigError;
 use super::{EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, eprint, print};
 use crate::finding::Severity;
 use crate::input::{Changes, InputSource};
-use crate::lint::{Report, keep_changed};
+use crate::lint::{Report, RunOptions, keep_changed};
 use crate::model::printable;
 use crate::report::{self, Format, Style};
 use setup::RunSetup;
@@ -36,7 +37,7 @@ pub(super) fn run(arguments: &LintArgs, matches: Option<&ArgMatches>) -> anyhow:
 
 fn check(arguments: &LintArgs, matches: Option<&ArgMatches>) -> anyhow::Result<u8> {
     let mut timings = verbose::Timings::start();
-    let setup = RunSetup::new(&arguments.input, &arguments.policy)?;
+    let mut setup = RunSetup::new(&arguments.input, &arguments.policy)?;
     timings.end("loading policy and discovering files");
     if arguments.verbose > 0 {
         eprint(&verbose::policy(&setup.policy));
@@ -47,11 +48,20 @@ fn check(arguments: &LintArgs, matches: Option<&ArgMatches>) -> anyhow::Result<u
     for change in setup.policy.upcoming_changes(crate::policy::today()) {
         eprint(&format!("warning: {change}\n"));
     }
-    let mut options = setup.options(!arguments.no_ignores && !arguments.as_admission);
-    options.lint.as_admission = arguments.as_admission;
-    let run = setup.run_with_baseline(arguments.baseline.as_deref(), &options)?;
+    if arguments.fix || arguments.diff {
+        setup.found.read_streams();
+    }
+    let mut run = setup.run_with_baseline(arguments.baseline.as_deref(), &lint_options(arguments, &setup))?;
     eprint(&setup.warnings());
     timings.end("checking files");
+    if arguments.diff {
+        return fix::diff(arguments, &setup, &run);
+    }
+    let mut is_fixed = true;
+    if arguments.fix {
+        is_fixed = fix::apply(arguments, &setup, &mut run)?;
+        timings.end("fixing files");
+    }
     if arguments.verbose > 0 {
         let per_input = arguments.verbose > 1;
         eprint(&verbose::inputs(&setup.found.inputs, &run.counts, &run.report.counts, per_input));
@@ -83,7 +93,14 @@ fn check(arguments: &LintArgs, matches: Option<&ArgMatches>) -> anyhow::Result<u
     }
     // The process is about to exit, so freeing memory would only cost time.
     std::mem::forget((setup, report));
-    Ok(if is_printed && is_written { code } else { EXIT_ERROR })
+    Ok(if is_printed && is_written && is_fixed { code } else { EXIT_ERROR })
+}
+
+/// Returns the options of the run.
+fn lint_options<'s>(arguments: &LintArgs, setup: &'s RunSetup<'_>) -> RunOptions<'s> {
+    let mut options = setup.options(!arguments.no_ignores && !arguments.as_admission);
+    options.lint.as_admission = arguments.as_admission;
+    options
 }
 
 /// Removes the findings that did not change since a revision from the report.
@@ -102,9 +119,15 @@ pub(super) fn keep_changed_since(
     Ok(())
 }
 
-/// Prints the report to standard output. If this fails, prints an error and returns false.
+/// Prints the report to standard output, or to standard error if the fixed standard input is printed
+/// to standard output. If this fails, prints an error and returns false.
 fn print_report(report: &Report, arguments: &LintArgs) -> bool {
-    let printed = print(&report::render(report, arguments.format, style(arguments)));
+    let text = report::render(report, arguments.format, style(arguments));
+    if arguments.fix && arguments.input.paths.iter().any(|path| path == "-") {
+        eprint(&text);
+        return true;
+    }
+    let printed = print(&text);
     printed.inspect_err(|error| eprint(&format!("error: {error:#}\n"))).is_ok()
 }
 

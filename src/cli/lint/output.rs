@@ -10,7 +10,7 @@ use anyhow::bail;
 use super::min_severity;
 use crate::cli::args::LintArgs;
 use crate::cli::eprint;
-use crate::cli::file::{resolved, write_atomically};
+use crate::fix::{resolved, write_atomically};
 use crate::lint::Report;
 use crate::report::{self, Format, Style};
 

@@ -10,9 +10,8 @@ use anyhow::Context as _;
 
 use super::progress;
 use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
-use crate::cli::file::directory_of;
 use crate::cli::{baseline, policy};
-use crate::exempt::FileEdit;
+use crate::fix::{FileEdit, directory_of};
 use crate::input::{self, Discovery, Excludes};
 use crate::lint::{self, Coverage, RenderFlags, Run, RunOptions};
 use crate::model::printable;
@@ -114,8 +113,12 @@ impl<'a> RunSetup<'a> {
     }
 
     /// Returns the setup of a run with new contents of files, and with another policy.
-    pub(in crate::cli) fn with_edits(&self, edits: &[FileEdit], policy: Policy) -> Self {
-        let contents = edits.iter().map(|edit| (edit.name.as_str(), edit.after.as_str()));
+    pub(in crate::cli) fn with_edits<'e>(
+        &self,
+        edits: impl IntoIterator<Item = &'e FileEdit>,
+        policy: Policy,
+    ) -> Self {
+        let contents = edits.into_iter().map(|edit| (edit.name.as_str(), edit.after.as_str()));
         Self {
             found: self.found.with_contents(contents),
             policy,

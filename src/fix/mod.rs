@@ -1,0 +1,153 @@
+//! Fixes: edits of manifests that resolve findings.
+//!
+//! [`Plan`] contains the fixes of a run. [`fix_file`] applies the fixes of the findings in a file,
+//! and keeps only those whose result it has parsed and checked.
+
+mod attempt;
+mod counts;
+mod file;
+mod plan;
+mod verify;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use attempt::{Attempt, Known};
+
+use crate::finding::{Finding, RuleId, Safety};
+use crate::lint::{LocatedFinding, Outcome};
+use crate::source::File;
+use crate::source::edit::EditError;
+
+pub use file::{FileEdit, directory_of, resolved, write_atomically};
+pub use plan::{FixedFile, Plan, Request};
+
+/// The fixes to apply.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// Whether to apply unsafe fixes, too.
+    pub with_unsafe: bool,
+    /// The rules whose findings to fix; empty for all rules.
+    pub rules: Vec<RuleId>,
+}
+
+impl Selection {
+    /// Checks whether a finding has a fix that is selected.
+    pub fn includes(&self, finding: &Finding) -> bool {
+        let is_selected = self.rules.is_empty() || self.rules.contains(&finding.rule);
+        is_selected && self.allows(finding)
+    }
+
+    /// Checks whether a finding has a fix that is safe enough.
+    fn allows(&self, finding: &Finding) -> bool {
+        finding.fix.as_ref().is_some_and(|fix| self.with_unsafe || fix.safety == Safety::Safe)
+    }
+}
+
+/// The reason why a fix is not applied.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// The edits of the text cannot be determined.
+    Edit(EditError),
+    /// The result would not be as expected: it is not valid, or other fields differ.
+    UnexpectedResult,
+    /// The finding would still be reported.
+    Ineffective,
+    /// The result would cause a finding of this rule.
+    Causes(RuleId),
+    /// The fix conflicts with other fixes.
+    Conflict,
+    /// The file cannot be written, for this reason.
+    File(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Edit(error) => error.fmt(f),
+            Self::UnexpectedResult => f.write_str("the result would differ in other fields"),
+            Self::Ineffective => f.write_str("the finding would still be reported"),
+            Self::Causes(rule) => write!(f, "the result would cause a finding of `{rule}`"),
+            Self::Conflict => f.write_str("it conflicts with other fixes"),
+            Self::File(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// The result of fixing a file.
+#[derive(Debug)]
+pub struct FileFixes {
+    /// The file with the fixes.
+    pub file: Arc<File>,
+    /// The findings that the fixes resolve.
+    pub fixed: Vec<LocatedFinding>,
+    /// The findings whose fixes are not applied, each with the reason.
+    pub refused: Vec<(LocatedFinding, Refusal)>,
+}
+
+/// A file to fix.
+pub struct Task<'t> {
+    pub file: &'t Arc<File>,
+    /// All findings in the file, including suppressed ones.
+    pub known: &'t [&'t LocatedFinding],
+    /// The number of findings about parts of the file that cannot be checked.
+    pub unchecked: usize,
+    pub selection: &'t Selection,
+    /// Checks another version of the file.
+    pub check: &'t (dyn Fn(&Arc<File>) -> Outcome + Sync),
+}
+
+/// The maximum number of fixes that are tried one by one, because they cannot be applied together.
+const MAX_SINGLE_TRIES: usize = 50;
+
+/// Applies the fixes of `wanted`, which are findings in the file of `task`. A fix that reveals or
+/// causes other findings is applied together with the fixes of these findings.
+pub fn fix_file(task: &Task<'_>, wanted: Vec<LocatedFinding>) -> FileFixes {
+    let known = Known::new(task.known);
+    let mut refused = Vec::new();
+    let mut selected = Vec::new();
+    for located in wanted {
+        match &located.text_edits {
+            Some(Err(error)) => refused.push((located.clone(), Refusal::Edit(*error))),
+            Some(Ok(_)) => selected.push(located),
+            None => {}
+        }
+    }
+    let mut dropped: Vec<(LocatedFinding, Refusal)> = Vec::new();
+    let mut attempt = loop {
+        let attempt = Attempt::new(task, &known, &selected);
+        if attempt.offenders.is_empty() {
+            break attempt;
+        }
+        dropped.extend(extract(&mut selected, &attempt.offenders));
+    };
+    // Fixes that were dropped together may work one by one.
+    let is_single = dropped.len() == 1;
+    for (tries, (located, reason)) in dropped.into_iter().enumerate() {
+        selected.push(located);
+        let next = (!is_single && tries < MAX_SINGLE_TRIES).then(|| Attempt::new(task, &known, &selected));
+        match next.filter(|next| next.offenders.is_empty()) {
+            Some(next) => attempt = next,
+            None => refused.extend(selected.pop().map(|located| (located, reason))),
+        }
+    }
+    refused.sort_by(|(a, _), (b, _)| a.order(b));
+    FileFixes { file: attempt.file, fixed: selected, refused }
+}
+
+/// Removes the findings with these indices, and returns them with their reasons.
+fn extract(
+    findings: &mut Vec<LocatedFinding>,
+    offenders: &[(usize, Refusal)],
+) -> Vec<(LocatedFinding, Refusal)> {
+    let removed =
+        offenders.iter().map(|(index, reason)| (findings[*index].clone(), reason.clone())).collect();
+    let indices: HashSet<usize> = offenders.iter().map(|(index, _)| *index).collect();
+    let mut index = 0;
+    findings.retain(|_| {
+        index += 1;
+        !indices.contains(&(index - 1))
+    });
+    removed
+}
