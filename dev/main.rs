@@ -390,11 +390,13 @@ fn allows_null(schema: &Value) -> bool {
         || alternatives.map(|schema| &schema["type"]).any(is_null)
 }
 
-/// Returns the README with its generated blocks: the output of its first command and the table of
-/// rules.
+/// Returns the README with its generated blocks: the output of its first command, a diff and the
+/// table of rules.
 fn readme(table: &str) -> Result<String, String> {
     let output = volcheck(&["lint", "examples/first"])?;
     let page = replace_block(&read("README.md")?, "first", &format!("```\n{output}```\n"))?;
+    let diff = volcheck(&["lint", "--diff", "--unsafe-fixes", "examples/fix"])?;
+    let page = replace_block(&page, "fix", &format!("```diff\n{diff}```\n"))?;
     replace_block(&page, "rules", table)
 }
 

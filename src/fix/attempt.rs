@@ -52,12 +52,14 @@ impl Attempt {
 pub(super) struct Known {
     counts: Counts,
     slots: Slots,
+    /// The findings to fix that have no fix yet.
+    later: Counts,
 }
 
 impl Known {
-    pub(super) fn new(findings: &[&LocatedFinding]) -> Self {
+    pub(super) fn new(findings: &[&LocatedFinding], later: &[LocatedFinding]) -> Self {
         let all = || findings.iter().copied();
-        Self { counts: Counts::new(all()), slots: Slots::new(all()) }
+        Self { counts: Counts::new(all()), slots: Slots::new(all()), later: Counts::new(later) }
     }
 }
 
@@ -85,12 +87,12 @@ impl Rounds<'_> {
             };
             let (expected, unexpected): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_single_expected);
             self.unexpected.extend(unexpected.iter().map(|located| identity(located)));
-            // If the fixes have the expected result only one by one, the next rounds apply the
-            // others.
-            batch = if unexpected.is_empty() { expected.into_iter().take(1).collect() } else { expected };
+            batch = expected;
             text = apply_all(&self.file, &batch);
-            if !is_expected(self.file.text(), &text, &batch) {
-                batch.truncate(1);
+            // If the fixes do not have the expected result together, the next rounds apply the
+            // others.
+            while batch.len() > 1 && !is_expected(self.file.text(), &text, &batch) {
+                batch.truncate(batch.len() / 2);
                 text = apply_all(&self.file, &batch);
             }
         }
@@ -114,7 +116,7 @@ impl Rounds<'_> {
         let is_todo = |located: &&LocatedFinding| {
             let identity = identity(located);
             let tried = self.tried.get(&identity).copied().unwrap_or_default();
-            let is_wanted = tried < self.wanted.of(&identity)
+            let is_wanted = tried < self.wanted.of(&identity) + self.known.later.of(&identity)
                 || tried == 0 && new.contains(&std::ptr::from_ref(*located));
             is_wanted
                 && !self.unexpected.contains(&identity)
@@ -185,8 +187,13 @@ fn without_overlaps(findings: &[LocatedFinding]) -> Vec<&LocatedFinding> {
             let (start, end) = (edit.range.start, edit.range.end);
             let before = taken.range(..=start).next_back();
             let after = taken.range(start..).next();
-            before.is_none_or(|(at, before_end)| *before_end <= start && *at != start)
-                && after.is_none_or(|(at, _)| *at >= end && *at != start)
+            // Text must not be inserted next to text that is replaced.
+            let is_after = |(at, before_end): (&usize, &usize)| {
+                *before_end < start || *before_end == start && start < end && at < before_end
+            };
+            let is_before =
+                |(at, after_end): (&usize, &usize)| *at > end || *at == end && start < end && at < after_end;
+            before.is_none_or(is_after) && after.is_none_or(is_before)
         });
         if is_free {
             taken.extend(edits.iter().map(|edit| (edit.range.start, edit.range.end)));

@@ -35,8 +35,12 @@ pub struct Selection {
 impl Selection {
     /// Checks whether a finding has a fix that is selected.
     pub fn includes(&self, finding: &Finding) -> bool {
-        let is_selected = self.rules.is_empty() || self.rules.contains(&finding.rule);
-        is_selected && self.allows(finding)
+        self.includes_rule(finding) && self.allows(finding)
+    }
+
+    /// Checks whether the rule of a finding is selected.
+    fn includes_rule(&self, finding: &Finding) -> bool {
+        self.rules.is_empty() || self.rules.contains(&finding.rule)
     }
 
     /// Checks whether a finding has a fix that is safe enough.
@@ -101,10 +105,13 @@ pub struct Task<'t> {
 /// The maximum number of fixes that are tried one by one, because they cannot be applied together.
 const MAX_SINGLE_TRIES: usize = 50;
 
-/// Applies the fixes of `wanted`, which are findings in the file of `task`. A fix that reveals or
-/// causes other findings is applied together with the fixes of these findings.
+/// Applies the fixes of `wanted`, which are findings in the file of `task`. Some of them may have
+/// no fix before others are fixed. A fix that reveals or causes other findings is applied together
+/// with the fixes of these findings.
 pub fn fix_file(task: &Task<'_>, wanted: Vec<LocatedFinding>) -> FileFixes {
-    let known = Known::new(task.known);
+    let (wanted, later): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|located| task.selection.includes(&located.finding));
+    let known = Known::new(task.known, &later);
     let mut refused = Vec::new();
     let mut selected = Vec::new();
     for located in wanted {

@@ -46,14 +46,16 @@ impl Plan {
     pub fn new(report: &Report, shown: &[LocatedFinding], request: &Request<'_>) -> Self {
         let mut plan = Self::default();
         let mut wanted: BTreeMap<&str, Vec<LocatedFinding>> = BTreeMap::new();
-        for located in shown.iter().filter(|located| request.selection.includes(&located.finding)) {
+        for located in shown.iter().filter(|located| request.selection.includes_rule(&located.finding)) {
             match &located.text_edits {
-                Some(Err(error @ EditError::Rendered)) => {
+                Some(Err(error @ EditError::Rendered)) if request.selection.includes(&located.finding) => {
                     plan.refused.push((located.clone(), Refusal::Edit(*error)));
                 }
+                _ if located.location.is_rendered => {}
                 _ => wanted.entry(&located.location.path).or_default().push(located.clone()),
             }
         }
+        wanted.retain(|_, found| found.iter().any(|located| request.selection.includes(&located.finding)));
         let mut known: HashMap<&str, Vec<&LocatedFinding>> = HashMap::new();
         for located in report.findings.iter().chain(&report.suppressed) {
             if wanted.contains_key(&*located.location.path) {

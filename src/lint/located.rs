@@ -23,8 +23,8 @@ pub struct LocatedFinding {
     /// The review of the object; `None` if the webhook receives neither the object nor Pods of it,
     /// or if the run does not determine the verdicts of the webhook.
     pub review: Option<Review>,
-    /// The edits of the text that apply the fix, or the reason why they cannot be determined; `None`
-    /// if the finding has no fix.
+    /// The edits of the text that apply the fix, or the reason why they cannot be determined;
+    /// `None` if the finding has no fix.
     pub text_edits: Option<Result<Vec<TextEdit>, EditError>>,
     /// The paths of the other files that the finding is about, such as other templates of a chart.
     pub other_files: Vec<Arc<str>>,

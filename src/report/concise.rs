@@ -12,9 +12,6 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         let finding = &located.finding;
         let (line, column) = located.line_and_column();
         let mut suffix = finding.object.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
-        if let Some((fix, _)) = located.applicable_fix() {
-            suffix.push_str(&format!(" (fixable with `{}`)", fix.safety.flags()));
-        }
         if let Some(suppression) = &located.suppressed {
             suffix.push_str(&format!(" (suppressed: {})", suppression.by.noun()));
         }

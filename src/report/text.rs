@@ -137,7 +137,8 @@ fn notes(findings: &FindingGroup<'_>, style: Style, out: &mut String) {
             note(name, text);
         }
     }
-    if let Some((fix, _)) = located.applicable_fix() {
+    let all = std::iter::once(located).chain(findings.also.iter().copied());
+    for (fix, _) in all.filter_map(LocatedFinding::applicable_fix) {
         note("fix", &format!("{} with `{}`", fix.title, fix.safety.flags()));
     }
     if let Some(near) = &finding.near_exemption {

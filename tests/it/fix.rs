@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::changed::git;
-use crate::support::{temp_dir, volcheck_in};
+use crate::support::{root, temp_dir, volcheck_in};
 
 /// A Pod with a safe fix (the slash at the end of the mount path is an info, the medium a warning)
 /// and two unsafe ones.
@@ -101,7 +101,6 @@ fn reports_mark_fixable_findings() {
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
-    assert!(run(&["--format", "concise"]).contains("(Pod default/p) (fixable with `--fix`)\n"));
     assert!(run(&["--format", "github"]).contains("(fixable with `--fix --unsafe-fixes`)"));
     assert!(run(&["--format", "gitlab"]).contains("(fixable with `--fix --unsafe-fixes`)"));
     let json: serde_json::Value = serde_json::from_str(&run(&["--format", "json"])).expect("JSON");
@@ -131,6 +130,17 @@ fn fixes_only_the_selected_rules() {
     assert!(code == 2 && err.contains("no-such-rule"), "{err}");
     let (code, _, err) = run(directory.path(), &["lint", "--unsafe-fixes"]);
     assert!(code == 2 && err.contains("--fix"), "{err}");
+}
+
+#[test]
+fn documented_example_is_fixed_completely() {
+    let name = "examples/fix/log-reader.yaml";
+    let text = fs::read_to_string(root().join(name)).expect("the example");
+    let directory = directory(&[("pod.yaml", &text)]);
+    assert_eq!(run(directory.path(), &["lint"]).0, 1);
+    let (code, out, err) = run(directory.path(), &["lint", "--fix", "--unsafe-fixes"]);
+    assert_eq!((code, err.as_str()), (0, "Fixed 2 findings in 1 file.\n"));
+    assert!(out.starts_with("No problems in 1 file"), "{out}");
 }
 
 #[test]
@@ -322,7 +332,7 @@ fn keeps_the_notation() {
         ),
         (
             "  - hostPath: {type: '', path: '/srv/a'}\n    name: v",
-            "  - hostPath: {type: 'Directory', path: '/srv/a'}\n    name: v",
+            "  - hostPath: {type: Directory, path: '/srv/a'}\n    name: v",
         ),
         (
             "  - name: v\n    \"hostPath\": { \"path\": \"/srv/a\" }",

@@ -18,6 +18,8 @@ mod evasions;
 mod excludes;
 mod exempt;
 mod fix;
+mod fix_properties;
+mod fix_rules;
 mod formats;
 mod grouping;
 mod hidden_host_path;

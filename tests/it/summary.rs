@@ -47,12 +47,14 @@ impl Lint {
         Self { code, out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// Returns the sentences of the summary of a text report, without the command that exempts
-    /// findings.
+    /// Returns the sentences of the summary of a text report, without those about fixes and about
+    /// the command that exempts findings.
     fn summary(directory: &Path, arguments: &[&str]) -> Vec<String> {
         let out = Self::run(directory, arguments).out;
         let start = out.rfind("\n\n").map_or(0, |end| end + 2);
-        let lines = out[start..].lines().filter(|line| !line.starts_with("To exempt findings: "));
+        let lines = out[start..]
+            .lines()
+            .filter(|line| !line.starts_with("To exempt findings: ") && !line.contains(" fixable with "));
         lines.map(str::to_owned).collect()
     }
 }

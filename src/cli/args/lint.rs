@@ -113,9 +113,8 @@ pub(in crate::cli) struct LintArgs {
     /// standard error about what was not checked
     #[arg(long, help_heading = REPORT)]
     pub(in crate::cli) quiet: bool,
-    /// Apply safe fixes of the findings that a text report shows, and report the remaining findings.
-    /// Fixes standard input to standard output,
-    /// and prints the report to standard error
+    /// Apply safe fixes of the findings that a text report shows, and report the remaining
+    /// findings. Fixes standard input to standard output, and prints the report to standard error
     #[arg(long, conflicts_with_all = ["as_admission", "helm", "kustomize", "show_files"], help_heading = FIXES)]
     pub(in crate::cli) fix: bool,
     /// Print the fixes as a unified diff instead of applying them and instead of the report. The

@@ -119,8 +119,8 @@ pub(super) fn keep_changed_since(
     Ok(())
 }
 
-/// Prints the report to standard output, or to standard error if the fixed standard input is printed
-/// to standard output. If this fails, prints an error and returns false.
+/// Prints the report to standard output, or to standard error if standard output is for the fixed
+/// standard input. If this fails, prints an error and returns false.
 fn print_report(report: &Report, arguments: &LintArgs) -> bool {
     let text = report::render(report, arguments.format, style(arguments));
     if arguments.fix && arguments.input.paths.iter().any(|path| path == "-") {

@@ -195,7 +195,8 @@ impl Fields<'_> {
         }
         let old = &self.text[range.clone()];
         let new = match value {
-            EditValue::Str(text) if old.starts_with(['"', '\'']) => scalar_like(text, old),
+            // Empty quotes say nothing about the style.
+            EditValue::Str(text) if old.starts_with(['"', '\'']) && old.len() > 2 => scalar_like(text, old),
             _ => style.value(value),
         };
         TextEdit::replace(range, new)
