@@ -56,12 +56,7 @@ impl Plan {
             }
         }
         wanted.retain(|_, found| found.iter().any(|located| request.selection.includes(&located.finding)));
-        let mut known: HashMap<&str, Vec<&LocatedFinding>> = HashMap::new();
-        for located in report.findings.iter().chain(&report.suppressed) {
-            if wanted.contains_key(&*located.location.path) {
-                known.entry(&located.location.path).or_default().push(located);
-            }
-        }
+        let known = by_path(report);
         let mut unchecked: HashMap<&str, usize> = HashMap::new();
         for located in &report.errors {
             *unchecked.entry(&located.location.path).or_default() += 1;
@@ -92,12 +87,12 @@ impl Plan {
     /// Removes the files in which a fixed finding is still reported. `before` and `after` are the
     /// reports without and with the fixes. Returns true if a file was removed.
     pub fn remove_ineffective(&mut self, before: &Report, after: &Report) -> bool {
-        let of = |report: &Report, name: &str| {
-            let all = [report.findings.as_slice(), &report.suppressed].concat();
-            Counts::new(all.iter().filter(|located| &*located.location.path == name))
+        let (before, after) = (by_path(before), by_path(after));
+        let of = |found: &HashMap<&str, Vec<&LocatedFinding>>, name: &str| {
+            Counts::new(found.get(name).into_iter().flatten().copied())
         };
         let is_ineffective = |file: &FixedFile| {
-            let (before, after) = (of(before, &file.edit.name), of(after, &file.edit.name));
+            let (before, after) = (of(&before, &file.edit.name), of(&after, &file.edit.name));
             let fixed = Counts::new(&file.fixed);
             file.fixed.iter().map(identity).any(|own| after.of(&own) + fixed.of(&own) > before.of(&own))
         };
@@ -155,6 +150,15 @@ impl Plan {
         }
         text
     }
+}
+
+/// Returns the findings of a report, including suppressed ones, by path.
+fn by_path(report: &Report) -> HashMap<&str, Vec<&LocatedFinding>> {
+    let mut found: HashMap<&str, Vec<&LocatedFinding>> = HashMap::new();
+    for located in report.findings.iter().chain(&report.suppressed) {
+        found.entry(&located.location.path).or_default().push(located);
+    }
+    found
 }
 
 impl Request<'_> {
