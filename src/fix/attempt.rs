@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::counts::{Counts, Identity, Slots, identity};
-use super::verify::is_expected;
+use super::verify::with_expected_result;
 use super::{Refusal, Task};
 use crate::lint::LocatedFinding;
+use crate::model::ObjectId;
 use crate::source::File;
 use crate::source::edit::apply;
 
@@ -78,27 +79,13 @@ struct Rounds<'a> {
 impl Rounds<'_> {
     /// Applies the fixes of findings that do not overlap. Returns false if there are none.
     fn apply(&mut self, todo: &[LocatedFinding]) -> bool {
-        let mut batch = without_overlaps(todo);
-        let mut text = apply_all(&self.file, &batch);
-        if !is_expected(self.file.text(), &text, &batch) {
-            let is_single_expected = |located: &&LocatedFinding| {
-                let single = [*located];
-                is_expected(self.file.text(), &apply_all(&self.file, &single), &single)
-            };
-            let (expected, unexpected): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_single_expected);
-            self.unexpected.extend(unexpected.iter().map(|located| identity(located)));
-            batch = expected;
-            text = apply_all(&self.file, &batch);
-            // If the fixes do not have the expected result together, the next rounds apply the
-            // others.
-            while batch.len() > 1 && !is_expected(self.file.text(), &text, &batch) {
-                batch.truncate(batch.len() / 2);
-                text = apply_all(&self.file, &batch);
-            }
-        }
+        let (batch, unexpected) = with_expected_result(self.file.text(), without_overlaps(todo));
+        self.unexpected.extend(unexpected.into_iter().map(identity));
         for located in &batch {
             *self.tried.entry(identity(located)).or_default() += 1;
         }
+        let edits = batch.iter().filter_map(|located| located.applicable_fix()).flat_map(|(_, edits)| edits);
+        let text = apply(self.file.text(), edits);
         match File::decode(self.file.path.as_str(), text.into_bytes()) {
             Ok(file) if !batch.is_empty() => {
                 self.file = Arc::new(file);
@@ -158,16 +145,20 @@ impl Rounds<'_> {
         if !offenders.is_empty() {
             return offenders;
         }
+        let mut by_object: HashMap<&Option<Arc<ObjectId>>, Vec<usize>> = HashMap::new();
+        for (index, located) in selected.iter().enumerate() {
+            by_object.entry(&located.finding.object).or_default().push(index);
+        }
         for new in self.known.slots.new_findings(findings) {
             let reason = Refusal::Causes(new.finding.rule);
-            let is_same_object = |located: &LocatedFinding| located.finding.object == new.finding.object;
-            let is_same_volume = |located: &LocatedFinding| {
-                is_same_object(located)
-                    && located.finding.fingerprint.volume == new.finding.fingerprint.volume
+            let Some(of_object) = by_object.get(&new.finding.object) else {
+                return with_reason(&|_| true, &reason);
             };
-            let causes: [&dyn Fn(&LocatedFinding) -> bool; 3] = [&is_same_volume, &is_same_object, &|_| true];
-            let found = causes.into_iter().map(|is_cause| with_reason(is_cause, &reason));
-            offenders.extend(found.into_iter().find(|found| !found.is_empty()).unwrap_or_default());
+            let volume = &new.finding.fingerprint.volume;
+            let is_same_volume = |index: &&usize| selected[**index].finding.fingerprint.volume == *volume;
+            let of_volume: Vec<usize> = of_object.iter().filter(is_same_volume).copied().collect();
+            let causes = if of_volume.is_empty() { of_object } else { &of_volume };
+            offenders.extend(causes.iter().map(|index| (*index, reason.clone())));
         }
         offenders.sort();
         offenders.dedup_by_key(|(index, _)| *index);
@@ -201,9 +192,4 @@ fn without_overlaps(findings: &[LocatedFinding]) -> Vec<&LocatedFinding> {
         }
     }
     batch
-}
-
-fn apply_all(file: &File, batch: &[&LocatedFinding]) -> String {
-    let edits = batch.iter().filter_map(|located| located.text_edits.as_ref()?.as_ref().ok()).flatten();
-    apply(file.text(), edits)
 }

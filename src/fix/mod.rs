@@ -9,7 +9,7 @@ mod file;
 mod plan;
 mod verify;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -102,8 +102,8 @@ pub struct Task<'t> {
     pub check: &'t (dyn Fn(&Arc<File>) -> Outcome + Sync),
 }
 
-/// The maximum number of fixes that are tried one by one, because they cannot be applied together.
-const MAX_SINGLE_TRIES: usize = 50;
+/// The maximum number of times that the fixes of a rule are tried again.
+const MAX_TRIES: usize = 2;
 
 /// Applies the fixes of `wanted`, which are findings in the file of `task`. Some of them may have
 /// no fix before others are fixed. A fix that reveals or causes other findings is applied together
@@ -121,7 +121,7 @@ pub fn fix_file(task: &Task<'_>, wanted: Vec<LocatedFinding>) -> FileFixes {
             None => {}
         }
     }
-    let mut dropped: Vec<(LocatedFinding, Refusal)> = Vec::new();
+    let mut dropped = Vec::new();
     let mut attempt = loop {
         let attempt = Attempt::new(task, &known, &selected);
         if attempt.offenders.is_empty() {
@@ -129,15 +129,39 @@ pub fn fix_file(task: &Task<'_>, wanted: Vec<LocatedFinding>) -> FileFixes {
         }
         dropped.extend(extract(&mut selected, &attempt.offenders));
     };
-    // Fixes that were dropped together may work one by one.
-    let is_single = dropped.len() == 1;
-    for (tries, (located, reason)) in dropped.into_iter().enumerate() {
-        selected.push(located);
-        let next = (!is_single && tries < MAX_SINGLE_TRIES).then(|| Attempt::new(task, &known, &selected));
-        match next.filter(|next| next.offenders.is_empty()) {
-            Some(next) => attempt = next,
-            None => refused.extend(selected.pop().map(|located| (located, reason))),
+    // Of several fixes for a volume, only one may be the cause of a problem, so apply those of each
+    // rule again.
+    let mut by_rule: BTreeMap<RuleId, Vec<(LocatedFinding, Refusal)>> = BTreeMap::new();
+    for (located, reason) in dropped {
+        by_rule.entry(located.finding.rule).or_default().push((located, reason));
+    }
+    let is_single = by_rule.len() == 1;
+    for mut found in by_rule.into_values() {
+        for _ in 0..if is_single { 0 } else { MAX_TRIES } {
+            let own = found.iter().map(|(located, _)| located.clone());
+            let trial: Vec<_> = selected.iter().cloned().chain(own).collect();
+            let next = Attempt::new(task, &known, &trial);
+            if next.offenders.is_empty() {
+                (selected, attempt) = (trial, next);
+                found.clear();
+                break;
+            }
+            let offenders: HashMap<usize, &Refusal> =
+                next.offenders.iter().map(|(index, reason)| (*index, reason)).collect();
+            let first = selected.len();
+            let mut index = first;
+            let is_kept = |(located, _): &(LocatedFinding, Refusal)| {
+                index += 1;
+                let offender = offenders.get(&(index - 1));
+                refused.extend(offender.map(|reason| (located.clone(), (*reason).clone())));
+                offender.is_none()
+            };
+            found.retain(is_kept);
+            if found.is_empty() || next.offenders.iter().any(|(index, _)| *index < first) {
+                break;
+            }
         }
+        refused.append(&mut found);
     }
     refused.sort_by(|(a, _), (b, _)| a.order(b));
     FileFixes { file: attempt.file, fixed: selected, refused }

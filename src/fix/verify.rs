@@ -1,5 +1,6 @@
 //! The check that edits change exactly the edited fields.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Map, Value};
@@ -7,29 +8,80 @@ use serde_json::{Map, Value};
 use crate::finding::{Edit, EditValue};
 use crate::lint::LocatedFinding;
 use crate::model::{FieldPath, Segment};
+use crate::source::edit::{TextEdit, apply};
 use crate::source::{NodeId, Tree, View, decode, parse, parse_json, split_documents};
 
-/// Checks whether `after` is valid and differs from `before` in exactly the fields that the fixes
-/// of these findings edit.
-pub(super) fn is_expected(before: &str, after: &str, fixed: &[&LocatedFinding]) -> bool {
-    let (old, new) = (split_documents(before), split_documents(after));
-    old.len() == new.len()
-        && old.iter().zip(&new).all(|(old, new)| {
-            let (old, new) = (old.range.clone(), new.range.clone());
-            let is_here = |located: &&&LocatedFinding| {
-                located.object.as_ref().is_some_and(|object| old.contains(&object.start))
-            };
-            let fixed: Vec<_> = fixed.iter().filter(is_here).collect();
-            if fixed.is_empty() {
-                return before[old] == after[new];
-            }
-            let edits = fixed.iter().filter_map(|located| {
-                let fix = located.finding.fix.as_ref()?;
-                Some((located.object.as_ref()?.start, fix.edits.as_slice()))
-            });
-            expected(before, old, &edits.collect::<Vec<_>>())
-                .is_some_and(|expected| values(after, new).is_some_and(|actual| actual == expected))
-        })
+/// Splits findings into those whose fixes have the expected result together, and those whose fixes
+/// have an unexpected result. Omits the others. The fixes must not overlap.
+pub(super) fn with_expected_result<'f>(
+    text: &str,
+    batch: Vec<&'f LocatedFinding>,
+) -> (Vec<&'f LocatedFinding>, Vec<&'f LocatedFinding>) {
+    let chunks = split_documents(text);
+    let mut by_chunk: BTreeMap<usize, Vec<&LocatedFinding>> = BTreeMap::new();
+    let (mut expected, mut unexpected) = (Vec::new(), Vec::new());
+    for located in batch {
+        let start = located.object.as_ref().map_or(0, |object| object.start);
+        let chunk = chunks.partition_point(|chunk| chunk.range.start <= start).saturating_sub(1);
+        by_chunk.entry(chunk).or_default().push(located);
+    }
+    for (index, found) in by_chunk {
+        let Some(chunk) = chunks.get(index) else { continue };
+        let (own_expected, own_unexpected) = Document { text, chunk: chunk.range.clone() }.split(found);
+        expected.extend(own_expected);
+        unexpected.extend(own_unexpected);
+    }
+    (expected, unexpected)
+}
+
+/// A document to fix.
+struct Document<'t> {
+    text: &'t str,
+    chunk: Range<usize>,
+}
+
+impl Document<'_> {
+    /// Splits findings in the document as [`with_expected_result`] does.
+    fn split<'f>(
+        &self,
+        mut batch: Vec<&'f LocatedFinding>,
+    ) -> (Vec<&'f LocatedFinding>, Vec<&'f LocatedFinding>) {
+        if self.is_expected(&batch) {
+            return (batch, Vec::new());
+        }
+        if batch.len() == 1 {
+            return (Vec::new(), batch);
+        }
+        let second = batch.split_off(batch.len() / 2);
+        let ((mut expected, mut unexpected), (more, more_unexpected)) =
+            (self.split(batch), self.split(second));
+        unexpected.extend(more_unexpected);
+        let first = expected.len();
+        expected.extend(more);
+        if first > 0 && first < expected.len() && !self.is_expected(&expected) {
+            expected.truncate(first);
+        }
+        (expected, unexpected)
+    }
+
+    /// Checks whether the document is valid with the fixes of these findings, and differs from the
+    /// original in exactly the fields that the fixes edit.
+    fn is_expected(&self, fixed: &[&LocatedFinding]) -> bool {
+        let fixes = || fixed.iter().filter_map(|located| Some((located, located.applicable_fix()?)));
+        let own = |edit: &TextEdit| {
+            let range = &edit.range;
+            let is_inside = self.chunk.start <= range.start && range.end <= self.chunk.end;
+            let range = range.start.wrapping_sub(self.chunk.start)..range.end.wrapping_sub(self.chunk.start);
+            is_inside.then(|| TextEdit::replace(range, edit.text.clone()))
+        };
+        let text_edits = fixes().flat_map(|(_, (_, edits))| edits).map(own).collect::<Option<Vec<_>>>();
+        let Some(text_edits) = text_edits else { return false };
+        let after = apply(&self.text[self.chunk.clone()], &text_edits);
+        let edits = fixes()
+            .filter_map(|(located, (fix, _))| Some((located.object.as_ref()?.start, fix.edits.as_slice())));
+        expected(self.text, self.chunk.clone(), &edits.collect::<Vec<_>>())
+            .is_some_and(|expected| values(&after).is_some_and(|actual| actual == expected))
+    }
 }
 
 /// Returns the documents in a chunk, with the edits. The edits are about the objects that start at
@@ -63,9 +115,9 @@ fn expected(text: &str, chunk: Range<usize>, edits: &[(usize, &[Edit])]) -> Opti
     (applied == edits.len()).then_some(documents)
 }
 
-/// Returns the documents in a chunk, or `None` if one of them cannot be read.
-fn values(text: &str, chunk: Range<usize>) -> Option<Vec<Value>> {
-    trees(text, chunk)?.iter().map(|tree| decode(tree, tree.root()).ok()).collect()
+/// Returns the documents in the text of a chunk, or `None` if one of them cannot be read.
+fn values(text: &str) -> Option<Vec<Value>> {
+    trees(text, 0..text.len())?.iter().map(|tree| decode(tree, tree.root()).ok()).collect()
 }
 
 fn trees(text: &str, chunk: Range<usize>) -> Option<Vec<Tree<'_>>> {
