@@ -43,13 +43,15 @@ pub const STDIN: &str = "<stdin>";
 pub enum InputSource {
     /// A regular file.
     File(PathBuf),
-    /// A named pipe, another path that may be readable, or a path that does not exist.
+    /// A path that is not known to be a regular file, such as a named pipe or a missing file. On
+    /// Unix, reading a socket or a device is an error.
     Path(PathBuf),
     /// Standard input.
     Stdin,
     /// The output of helm, kustomize or kubectl.
     Rendered(Rendering),
-    /// Content that was already read from another source, or that is not yet written to it.
+    /// Content in memory: either already read from the source `of`, or edited and not yet written
+    /// to it.
     Memory { of: Box<Self>, bytes: Vec<u8> },
 }
 
@@ -77,9 +79,9 @@ impl Input {
         matches!(self.source, InputSource::File(_))
     }
 
-    /// Returns the excludes that apply to the files that the input was rendered from; `None` if no
-    /// patterns apply. Patterns that exclude all templates of the chart, such as `templates/**`, or
-    /// the whole chart or kustomization apply only to files that are not rendered.
+    /// Returns the exclude patterns for the source files of rendered input, or `None` if there are
+    /// none. Omits patterns that exclude all templates of the chart, such as `templates/**`, or the
+    /// whole chart or kustomization: they apply only to unrendered files.
     pub fn excludes(&self, excludes: Option<&Excludes>) -> Option<Excludes> {
         let any_file = match self.source.origin() {
             InputSource::Rendered(rendering) => rendering.any_file(),

@@ -41,8 +41,8 @@ const MAX_CANDIDATES: usize = 1_000;
 /// changes afterwards, every volume counts as contested.
 const MAX_ROUNDS: usize = 16;
 
-/// The maximum number of candidates of a claim for which rival claims are counted. If a claim has
-/// more candidates, at least one is assumed to be left for it.
+/// The maximum number of candidates of a claim. If a claim has more, its rival claims are not
+/// counted, and at least one candidate is assumed to be left for it.
 const MAX_RIVALS: usize = 100;
 
 /// Finds the volumes that claims can be bound to. Volumes and claims are referred to by index.
@@ -65,9 +65,10 @@ pub struct Binder {
     free: HashMap<Demand, Vec<usize>>,
     /// For each free volume, its position in its pool.
     positions: Vec<usize>,
-    /// Groups of claims. All claims in a group can be bound to the same free volumes.
+    /// Groups of claims. The claims in a group have the same demand. Each claim with a `volumeName`
+    /// has its own group.
     groups: Vec<Vec<usize>>,
-    /// For each free volume, the indexes of the groups whose claims can be bound to it.
+    /// For each volume, the indexes of the groups whose claims can be bound to it.
     takers: Vec<Vec<usize>>,
 }
 

@@ -113,7 +113,7 @@ fn notes(findings: &FindingGroup<'_>, style: Style, out: &mut String) {
             let _ = write!(location, ", {}", finding.primary.path);
         }
         if finding.is_heuristic {
-            location.push_str(" (recognized by structure)");
+            location.push_str(" (detected by its structure)");
         }
         note("object", &location);
         if let Some(controller) = finding.controller.as_ref().filter(|_| findings.others > 0) {

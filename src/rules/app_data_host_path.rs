@@ -9,9 +9,9 @@
 //!   `--dbpath` or the variable `PGDATA`, for example, sets such a path. The rule finds data paths
 //!   in the same way as the rule `app-data-empty-dir`.
 //! - The finding is also an error if the mount path is at or inside the data directory of a
-//!   well-known image, such as `/var/lib/postgresql`. Containers that store no data are an
-//!   exception, for example containers that run only a client.
-//! - At any other mount path, the finding is a warning. DaemonSets and static Pods get no warning,
+//!   well-known image, such as `/var/lib/postgresql`. A container that stores no data, for example
+//!   because it runs only a client, gets no error.
+//! - In all other cases, the finding is a warning. DaemonSets and static Pods get no warning,
 //!   because their data usually belongs to the node. A custom resource gets no warning either if
 //!   volcheck does not know its kind, or if it contains only a part of a Pod template, because it
 //!   may create a DaemonSet.

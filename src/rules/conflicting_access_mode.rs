@@ -8,8 +8,8 @@
 //! - in a Deployment, ReplicaSet, ReplicationController or StatefulSet with several replicas
 //! - in a Job or CronJob with a `parallelism` above 1, unless `completions` is 1
 //! - in a DaemonSet
-//! - in a Deployment that stops the old Pod of an update only after the new one is ready, which is
-//!   the default for one replica
+//! - in a Deployment whose update starts the new Pod before it stops the old one, which is the
+//!   default for one replica
 //!
 //! The claim can be in any file of the same run. If the run contains several claims of this name,
 //! for example one for each cluster, the rule uses the claims whose files are nearest to the file
@@ -181,7 +181,10 @@ fn finding(claimed: &ClaimedVolume, sharing: &Sharing, mode: &str) -> Option<Fin
     let message = format!("claim {} is `{mode}`, but {reason}", quoted(&claim.name));
     let finding = Finding::new(RULE.id, Severity::Warning, claimed.field.clone(), message)
         .label(format!("volume {}", quoted(&claimed.volume)))
-        .related_elsewhere(&claim.label, format!("in claim {}", quoted(&claim.name)))
+        .related_elsewhere(
+            &claim.label,
+            format!("claim {}, whose only access mode is `{mode}`", quoted(&claim.name)),
+        )
         .volume(&claimed.volume)
         .why(why)
         .help(help);

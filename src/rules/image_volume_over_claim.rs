@@ -177,7 +177,7 @@ fn finding(cx: &Context<'_>, data: &ContainerData<'_>, hidden: &HiddenVolume<'_>
     let volume = HostPath::in_container(path);
     let help = match data.variable(&volume) {
         Some(variable) => format!(
-            "mount volume {} at {}, or set {} to another directory in it, such as {}",
+            "mount volume {} at {}, or set {} to a directory that is in the volume, such as {}",
             quoted(name),
             quoted(path),
             quoted(variable),

@@ -191,7 +191,8 @@ fn slash_finding(volume: &HostPathVolume<'_>, requested: RequestedType) -> Findi
 }
 
 fn slash_message(volume: &HostPathVolume<'_>, requested: RequestedType) -> String {
-    format!("host path {} must be a directory, but has type `{}`", quoted(volume.path), requested.name())
+    let (path, name) = (quoted(volume.path), requested.name());
+    format!("host path {path} ends with a slash, which requires a directory, but has type `{name}`")
 }
 
 fn finding(volume: &HostPathVolume<'_>, field: FieldPath, message: String, why: &'static str) -> Finding {

@@ -23,7 +23,7 @@
 //! spec:
 //!   containers:
 //!   - name: web
-//!     image: nginx
+//!     image: registry.example/web:1
 //!     securityContext:
 //!       readOnlyRootFilesystem: true # finding
 //! ```
@@ -38,7 +38,7 @@
 //! spec:
 //!   containers:
 //!   - name: web
-//!     image: nginx
+//!     image: registry.example/web:1
 //!     securityContext:
 //!       readOnlyRootFilesystem: true
 //!     volumeMounts:

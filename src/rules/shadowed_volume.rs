@@ -22,6 +22,7 @@
 //! spec:
 //!   selector: {matchLabels: {app: a}}
 //!   template:
+//!     metadata: {labels: {app: a}}
 //!     spec:
 //!       containers:
 //!       - name: db
@@ -37,6 +38,7 @@
 //!       name: data
 //!     spec:
 //!       accessModes: [ReadWriteOnce]
+//!       resources: {requests: {storage: 10Gi}}
 //! ```
 //!
 //! Use instead:
@@ -49,6 +51,7 @@
 //! spec:
 //!   selector: {matchLabels: {app: a}}
 //!   template:
+//!     metadata: {labels: {app: a}}
 //!     spec:
 //!       containers:
 //!       - name: db
@@ -61,6 +64,7 @@
 //!       name: data
 //!     spec:
 //!       accessModes: [ReadWriteOnce]
+//!       resources: {requests: {storage: 10Gi}}
 //! ```
 //!
 //! ## Fix

@@ -120,7 +120,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .why("the kubelet cannot resolve the sub path, so the container never starts")
             .help(match noun {
                 NAMED_PIPE => format!("remove `{key}`"),
-                _ => format!("remove `{key}`, or use a volume with the directory of the {noun}"),
+                _ => format!(
+                    "remove `{key}`, or use a volume with the directory that contains the {noun}, and set `{key}` to a \
+                     path in this directory"
+                ),
             })
             .volume(volume.name)
             .container(&mount.container.name)

@@ -160,7 +160,8 @@ fn with_help(
     if cx.options.catalog.has_read_only_bypass_below(&access.path) {
         return finding.help(match is_agent_socket(access.class) {
             true => format!(
-                "set {setting} if the container only connects to the sockets, so that it cannot replace them"
+                "set {setting} if the container only connects to sockets in this directory: a read-only mount \
+                 prevents it from replacing them"
             ),
             false => {
                 "remove the mount, or mount only the part that is needed: a read-only mount does not protect \

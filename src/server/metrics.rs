@@ -254,7 +254,7 @@ impl Metrics {
         );
         registry.register(
             "certificate_reloads",
-            "Reloads and renewals of certificates; failures include failed registrations",
+            "Reloads of the serving certificate and of the client CA file, and renewals of certificates; failures include failed registrations",
             self.certificate_reloads.clone(),
         );
         registry.register("policy_reloads", "Policy reloads", self.policy_reloads.clone());

@@ -19,7 +19,7 @@ const MAX_NAMESPACES: usize = 100;
 /// `k8s.io/apimachinery/pkg/api/validation`).
 const MAX_NAMESPACE_LEN: usize = 63;
 
-/// The label value of namespaces above the limit.
+/// The label value of namespaces above the limit, and of names that are too long.
 const OTHER: &str = "other";
 
 /// Logs and counts the request if it was admitted, but mode `deny` would deny it. Limits the rate
@@ -58,9 +58,10 @@ fn log(endpoint: Endpoint, decision: &Decision) {
     );
 }
 
-/// The namespaces with their own value of the label `namespace`. They are the first
-/// [`MAX_NAMESPACES`] in which mode `deny` would have denied a request. They keep their time series
-/// until the server stops, so a user who creates many namespaces cannot displace other namespaces.
+/// The namespaces with their own value of the label `namespace`, in addition to those that the
+/// policy names. They are the first [`MAX_NAMESPACES`] in which mode `deny` would have denied a
+/// request, without names that are too long. They keep their time series until the server stops, so
+/// a user who creates many namespaces cannot displace other namespaces.
 #[derive(Default)]
 pub(super) struct NamespaceLabels {
     known: Mutex<HashSet<String>>,

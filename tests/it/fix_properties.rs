@@ -436,7 +436,7 @@ fn assert_fixes_are_sound(seed: u64) -> (usize, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn fixes_of_generated_manifests_are_sound(seed: u64) {
@@ -447,7 +447,7 @@ proptest! {
 /// Most fixes of generated manifests can be applied.
 #[test]
 fn generated_manifests_have_fixes() {
-    let counts = (1..200_u64).map(|seed| assert_fixes_are_sound(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+    let counts = (1..100_u64).map(|seed| assert_fixes_are_sound(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
     let (single, refused) = counts.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
-    assert!(single > 500 && refused * 20 < single, "{single} {refused}");
+    assert!(single > 250 && refused * 20 < single, "{single} {refused}");
 }

@@ -26,9 +26,9 @@ pub(in crate::cli) struct InputArgs {
     /// directory, unless --helm or --kustomize is given]
     #[arg(help_heading = None::<&str>, hide_default_value = true, default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
     pub(in crate::cli) paths: Vec<String>,
-    /// Render the charts and kustomizations in the directories with `helm`, and with `kustomize` or
-    /// `kubectl`, and check the output instead of the templates [default: `lint.render` in the
-    /// policy]
+    /// Render the charts in the directories with `helm`, and the kustomizations with `kustomize` or
+    /// `kubectl`, and check the output instead of the templates and kustomization files. The
+    /// resources of kustomizations are also checked as files [default: `lint.render` in the policy]
     #[arg(long)]
     pub(in crate::cli) render: bool,
     /// Helm chart or glob of charts to render with `helm` and check; may be repeated. If
@@ -44,7 +44,7 @@ pub(in crate::cli) struct InputArgs {
     /// Release name for all rendered charts [default: the default of `helm`]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) release_name: Option<String>,
-    /// API version that the cluster of the rendered charts has, as in `helm template
+    /// API version that charts can assume to be available in the cluster, as in `helm template
     /// --api-versions`; may be repeated
     #[arg(long, value_name = "VERSION")]
     pub(in crate::cli) api_versions: Vec<String>,
@@ -79,9 +79,9 @@ pub(in crate::cli) struct LintArgs {
     pub(in crate::cli) input: InputArgs,
     #[command(flatten)]
     pub(in crate::cli) policy: PolicyArgs,
-    /// Report what the webhook would deny, warn about and audit, by the modes in the policy. The
-    /// exit code is 1 if it would deny an object, or the Pods of an object. Ignores and the
-    /// baseline do not apply. Supports the formats text, concise, json, jsonl and markdown
+    /// Report what the webhook would deny, warn about or audit, according to the modes in the
+    /// policy. The exit code is 1 if it would deny an object, or the Pods of an object. Ignores and
+    /// the baseline do not apply. Supports the formats text, concise, json, jsonl and markdown
     #[arg(long, conflicts_with_all = ["baseline", "fail_on"], help_heading = FINDINGS)]
     pub(in crate::cli) as_admission: bool,
     /// Baseline file [default: `lint.baseline` in the policy]
